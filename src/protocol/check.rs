@@ -1,0 +1,183 @@
+//! What must hold between the parts of a protocol. Each rule adds its own faults.
+
+use super::{FactorKind, Hypothesis, Method, Protocol, SITE, Scheme};
+use crate::document::Faults;
+use crate::statistics::catalogue;
+use std::collections::BTreeSet;
+
+/// Checks every rule.
+pub(super) fn all(protocol: &Protocol, faults: &Faults) {
+    unique_ids(protocol, faults);
+    arms(protocol, faults);
+    factors(protocol, faults);
+    scheme(protocol, faults);
+    plan(protocol, faults);
+}
+
+fn unique_ids(protocol: &Protocol, faults: &Faults) {
+    let check = |list: &str, ids: Vec<&str>| {
+        let mut seen = BTreeSet::new();
+        for (i, id) in ids.into_iter().enumerate() {
+            if !seen.insert(id) {
+                faults.add(format!("{list}[{i}].id"), "stands twice");
+            }
+        }
+    };
+    check("arms", protocol.arms.iter().map(|arm| arm.id.as_str()).collect());
+    check("factors", protocol.factors.iter().map(|factor| factor.id.as_str()).collect());
+    check("eligibility", protocol.eligibility.iter().map(|rule| rule.id.as_str()).collect());
+    check("endpoints", protocol.endpoints.iter().map(|end| end.id.as_str()).collect());
+    // The data file of `analyse` has one column for each of these names.
+    let reserved = ["participant", "arm", "enrolled_on", "cluster", "received", "weight"];
+    for (i, factor) in protocol.factors.iter().enumerate() {
+        if reserved.contains(&factor.id.as_str()) {
+            faults.add(format!("factors[{i}].id"), "is the name of another column of data files");
+        }
+    }
+    for (i, endpoint) in protocol.endpoints.iter().enumerate() {
+        if reserved.contains(&endpoint.id.as_str()) || protocol.factor(&endpoint.id).is_some() {
+            faults.add(format!("endpoints[{i}].id"), "is the name of another column of data files");
+        }
+    }
+}
+
+fn arms(protocol: &Protocol, faults: &Faults) {
+    if !(2..=20).contains(&protocol.arms.len()) {
+        faults.add("arms", "must list from 2 to 20 arms");
+    }
+    if protocol.arms.iter().filter(|arm| arm.control).count() != 1 {
+        faults.add("arms", "must have exactly one arm with control = true");
+    }
+}
+
+fn factors(protocol: &Protocol, faults: &Faults) {
+    for (i, factor) in protocol.factors.iter().enumerate() {
+        let fault = |key: &str, detail: &str| faults.add(format!("factors[{i}].{key}"), detail);
+        match factor.kind {
+            FactorKind::Number => {
+                if factor.stratify {
+                    fault("stratify", "cannot hold for a number: numbers never enter the draw");
+                }
+                if !factor.levels.is_empty() || factor.open_levels {
+                    fault("levels", "cannot be given for a number");
+                }
+            }
+            FactorKind::Level if factor.open_levels && !factor.levels.is_empty() => {
+                fault("levels", "cannot be listed where open_levels is true");
+            }
+            FactorKind::Level if !factor.open_levels && factor.levels.is_empty() => {
+                fault("levels", "must be listed, or open_levels be true");
+            }
+            FactorKind::Level => {}
+        }
+        if factor.id == SITE && factor.kind != FactorKind::Level {
+            fault("kind", "cannot be number: the site scopes who may see what");
+        }
+        let distinct: BTreeSet<_> = factor.levels.iter().collect();
+        if distinct.len() != factor.levels.len() {
+            fault("levels", "hold a level twice");
+        }
+    }
+}
+
+fn scheme(protocol: &Protocol, faults: &Faults) {
+    let total: u32 = protocol.arms.iter().map(|arm| arm.ratio).sum();
+    let equal_pair = protocol.arms.len() == 2 && protocol.arms.iter().all(|arm| arm.ratio == 1);
+    let fault = |key: &str, detail: String| faults.add(format!("randomization.{key}"), detail);
+    match &protocol.randomization.scheme {
+        Scheme::PermutedBlocks { block_sizes } => {
+            for (i, size) in block_sizes.iter().enumerate() {
+                if *size == 0 || size % total.max(1) != 0 || *size > 10_000 {
+                    fault(
+                        &format!("block_sizes[{i}]"),
+                        format!("must be a multiple of the sum of the ratios ({total}), up to 10000"),
+                    );
+                }
+            }
+        }
+        Scheme::BiasedCoin { probability: (numerator, denominator) } => {
+            if 2 * numerator <= *denominator {
+                fault("probability", "must lie between 1/2 and 1".into());
+            }
+            if !equal_pair {
+                fault("method", "biased_coin takes two arms with ratios 1:1".into());
+            }
+        }
+        Scheme::BigStick { .. } if !equal_pair => {
+            fault("method", "big_stick takes two arms with ratios 1:1".into());
+        }
+        Scheme::Minimization { probability: (numerator, denominator), weights } => {
+            minimization(protocol, faults, (*numerator, *denominator), weights.keys());
+        }
+        Scheme::Clusters { units } => {
+            let distinct: BTreeSet<_> = units.iter().map(|unit| &unit.id).collect();
+            if distinct.len() != units.len() {
+                fault("units", "hold an id twice".into());
+            }
+        }
+        _ => {}
+    }
+    if protocol.randomization.method == Method::External
+        && protocol.randomization.public_randomness.is_some()
+    {
+        fault("public_randomness", "has no use where nothing is drawn".into());
+    }
+}
+
+fn minimization<'a>(
+    protocol: &Protocol,
+    faults: &Faults,
+    (numerator, denominator): (u32, u32),
+    weights: impl Iterator<Item = &'a String>,
+) {
+    let arms = protocol.arms.len() as u64;
+    if u64::from(numerator) * arms <= u64::from(denominator) {
+        faults.add("randomization.probability", "must lie between 1/(number of arms) and 1");
+    }
+    if protocol.arms.iter().any(|arm| arm.ratio != 1) {
+        faults.add("randomization.method", "minimization takes equal ratios of 1 only");
+    }
+    if protocol.stratifiers().next().is_none() {
+        faults.add("randomization.method", "minimization needs a factor with stratify = true");
+    }
+    for name in weights {
+        if !protocol.stratifiers().any(|factor| factor.id == *name) {
+            faults.add(
+                format!("randomization.weights.{name}"),
+                "is not a factor with stratify = true",
+            );
+        }
+    }
+}
+
+fn plan(protocol: &Protocol, faults: &Faults) {
+    let plan = &protocol.analysis;
+    match protocol.endpoint(&plan.primary) {
+        None => faults.add("analysis.primary", "is not the id of an endpoint"),
+        Some(endpoint) => {
+            if let Some(Err(detail)) =
+                plan.estimator.as_ref().map(|id| catalogue::usable(id, endpoint.outcome()))
+            {
+                faults.add("analysis.estimator", detail);
+            }
+        }
+    }
+    match (plan.hypothesis, plan.margin) {
+        (Hypothesis::Superiority, _) => {}
+        (_, None) => faults.add("analysis.margin", "is missing for this hypothesis"),
+        (Hypothesis::Equivalence, Some(margin)) if margin <= 0.0 => {
+            faults.add("analysis.margin", "must be above 0 for equivalence");
+        }
+        _ => {}
+    }
+    for (i, id) in plan.adjust_for.iter().enumerate() {
+        if protocol.factor(id).is_none_or(|factor| factor.kind != FactorKind::Number) {
+            faults.add(format!("analysis.adjust_for[{i}]"), "is not a factor of kind number");
+        }
+    }
+    for (i, id) in plan.strata.iter().flatten().enumerate() {
+        if protocol.factor(id).is_none_or(|factor| factor.kind != FactorKind::Level) {
+            faults.add(format!("analysis.analysis_strata[{i}]"), "is not a factor with levels");
+        }
+    }
+}

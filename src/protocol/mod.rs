@@ -1,0 +1,140 @@
+//! What the trial promises before it starts: arms, factors, eligibility, the draw, endpoints and
+//! the analysis plan.
+//!
+//! A protocol is one document, TOML or JSON, with the same keys. It is read strictly (an unknown
+//! key is a fault, every fault is told at once) and identified by the SHA-256 of its canonical
+//! JSON (RFC 8785), so that two spellings of one document are one protocol.
+
+mod analysis_plan;
+pub mod canonical;
+mod check;
+mod endpoint;
+mod read;
+mod scheme;
+
+pub use analysis_plan::{
+    Analysis, Assumptions, Events, Futility, Hypothesis, IntercurrentEvent, Looks, SampleSize,
+    Spending, Strategy,
+};
+pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
+pub use read::{from_json, from_toml, from_value};
+pub use scheme::{DrawUnit, Method, Randomization, Scheme};
+
+use serde_json::Value;
+
+crate::vocabulary! {
+    /// What is drawn.
+    pub enum Unit { Citizen = "citizen", Caseworker = "caseworker", Site = "site" }
+}
+
+crate::vocabulary! {
+    /// How a conversation is held.
+    pub enum Channel { InPerson = "in_person", Telephone = "telephone", Video = "video" }
+}
+
+crate::vocabulary! {
+    /// What kind of baseline fact a factor is.
+    pub enum FactorKind { Level = "level", Number = "number" }
+}
+
+/// One arm of the trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arm {
+    pub id: String,
+    pub label: String,
+    /// Share of the draws, a whole number of at least 1.
+    pub ratio: u32,
+    /// The arm that the others are compared with; exactly one of a protocol.
+    pub control: bool,
+    /// Channels that count as delivered as allocated.
+    pub channels: Vec<Channel>,
+}
+
+/// A baseline fact, asked at enrolment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Factor {
+    pub id: String,
+    pub label: String,
+    pub kind: FactorKind,
+    /// The closed list of levels; empty where `open_levels` holds or the factor is a number.
+    pub levels: Vec<String>,
+    /// Levels join at their first enrolment.
+    pub open_levels: bool,
+    /// The draw is stratified by it.
+    pub stratify: bool,
+}
+
+/// A rule that excludes whoever meets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EligibilityRule {
+    pub id: String,
+    /// The answer that excludes: a truth value, text or number.
+    pub exclude_if: Value,
+    pub reason: String,
+}
+
+/// The factor whose level is the place where the citizen is met.
+pub const SITE: &str = "site";
+
+/// A protocol that has been read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Protocol {
+    pub id: String,
+    pub title: String,
+    pub unit: Unit,
+    pub arms: Vec<Arm>,
+    pub factors: Vec<Factor>,
+    pub eligibility: Vec<EligibilityRule>,
+    pub randomization: Randomization,
+    pub endpoints: Vec<Endpoint>,
+    pub analysis: Analysis,
+    pub sample_size: Option<SampleSize>,
+    /// The document itself: what the digest is taken of.
+    pub document: Value,
+}
+
+impl Protocol {
+    /// The canonical JSON of the document (RFC 8785, strings in NFC).
+    pub fn canonical(&self) -> String {
+        canonical::to_string(&self.document)
+    }
+
+    /// SHA-256 of the canonical JSON.
+    pub fn digest(&self) -> [u8; 32] {
+        canonical::sha256(self.canonical().as_bytes())
+    }
+
+    /// Position of the control arm.
+    pub fn control(&self) -> usize {
+        self.arms.iter().position(|arm| arm.control).expect("checked: exactly one control arm")
+    }
+
+    /// Position of the arm with this id.
+    pub fn arm_index(&self, id: &str) -> Option<usize> {
+        self.arms.iter().position(|arm| arm.id == id)
+    }
+
+    /// The factor with this id.
+    pub fn factor(&self, id: &str) -> Option<&Factor> {
+        self.factors.iter().find(|factor| factor.id == id)
+    }
+
+    /// The factors that the draw is stratified by, in the order of the protocol.
+    pub fn stratifiers(&self) -> impl Iterator<Item = &Factor> {
+        self.factors.iter().filter(|factor| factor.stratify)
+    }
+
+    /// The endpoint with this id.
+    pub fn endpoint(&self, id: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.id == id)
+    }
+
+    /// The factors by which stratified estimators are stratified: those the plan names, else every
+    /// stratification factor whose levels are closed.
+    pub fn analysis_strata(&self) -> Vec<&Factor> {
+        match &self.analysis.strata {
+            Some(named) => named.iter().filter_map(|id| self.factor(id)).collect(),
+            None => self.stratifiers().filter(|factor| !factor.open_levels).collect(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! From TOML, JSON or a parsed document to a [`Protocol`], or to every fault of it.
+
+use super::{
+    Analysis, Arm, EligibilityRule, Endpoint, Factor, FactorKind, Protocol, Randomization,
+    SampleSize, Unit, canonical, check,
+};
+use crate::document::{Faults, Field, Identifier, Invalid, Object};
+use serde_json::Value;
+
+/// Reads a protocol written in JSON.
+pub fn from_json(text: &str) -> Result<Protocol, Vec<Invalid>> {
+    let value: Value = serde_json::from_str(text).map_err(|fault| {
+        vec![Invalid::new(
+            "",
+            format!("is not JSON: line {}, column {}", fault.line(), fault.column()),
+        )]
+    })?;
+    from_value(value)
+}
+
+/// Reads a protocol written in TOML.
+pub fn from_toml(text: &str) -> Result<Protocol, Vec<Invalid>> {
+    let table: toml::Table = text.parse().map_err(|fault: toml::de::Error| {
+        let place = fault.span().map_or(String::new(), |span| place_of(text, span.start));
+        vec![Invalid::new("", format!("is not TOML{place}: {}", fault.message()))]
+    })?;
+    let value = serde_json::to_value(table)
+        .map_err(|_| vec![Invalid::new("", "holds a value that JSON does not know")])?;
+    from_value(value)
+}
+
+fn place_of(text: &str, offset: usize) -> String {
+    let before = &text[..offset.min(text.len())];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+    format!(": line {line}, column {column}")
+}
+
+/// Reads a protocol from a parsed document.
+pub fn from_value(document: Value) -> Result<Protocol, Vec<Invalid>> {
+    canonical::check(&document).map_err(|fault| vec![fault])?;
+    let document = canonical::normalised(document);
+    let faults = Faults::default();
+    let protocol = read(&document, &faults);
+    if let Some(protocol) = &protocol {
+        check::all(protocol, &faults);
+    }
+    faults.settle(protocol)
+}
+
+fn read(document: &Value, faults: &Faults) -> Option<Protocol> {
+    let root = Object::open(document, "", faults)?;
+    let id = root.required::<Identifier>("id");
+    let title = root.required::<String>("title");
+    let unit = root.optional::<Unit>("unit").unwrap_or(Unit::Citizen);
+    let arms = each(&root, "arms", faults, Arm::read);
+    let factors = each(&root, "factors", faults, Factor::read);
+    let eligibility = each(&root, "eligibility", faults, EligibilityRule::read);
+    let randomization = section(&root, "randomization")
+        .and_then(|object| Randomization::read(&object, faults));
+    let endpoints = each(&root, "endpoints", faults, Endpoint::read);
+    let analysis = section(&root, "analysis").and_then(|object| Analysis::read(&object, faults));
+    let sample_size = root.object("sample_size").map(|object| SampleSize::read(&object));
+    root.finish();
+    Some(Protocol {
+        id: id?.0,
+        title: title?,
+        unit,
+        arms: arms?,
+        factors: factors?,
+        eligibility: eligibility?,
+        randomization: randomization?,
+        endpoints: endpoints?,
+        analysis: analysis?,
+        sample_size,
+        document: document.clone(),
+    })
+}
+
+fn section<'a>(root: &Object<'a>, key: &'static str) -> Option<Object<'a>> {
+    if !root.has(key) {
+        root.fault(key, "is missing");
+    }
+    root.object(key)
+}
+
+/// Reads every element of a list; nothing if one of them could not be read.
+fn each<T>(
+    root: &Object,
+    key: &'static str,
+    faults: &Faults,
+    read: impl Fn(&Value, String, &Faults) -> Option<T>,
+) -> Option<Vec<T>> {
+    let read: Vec<Option<T>> =
+        root.list(key).into_iter().map(|(path, value)| read(value, path, faults)).collect();
+    read.into_iter().collect()
+}
+
+impl Arm {
+    fn read(value: &Value, path: String, faults: &Faults) -> Option<Self> {
+        let object = Object::open(value, path, faults)?;
+        let id = object.required::<Identifier>("id").map(|id| id.0);
+        let label = object.optional::<String>("label");
+        let ratio = object.optional::<u32>("ratio").unwrap_or(1);
+        let control = object.optional::<bool>("control").unwrap_or(false);
+        let channels = object.values("channels");
+        object.finish();
+        if !(1..=1_000).contains(&ratio) {
+            object.fault("ratio", "must be a whole number from 1 to 1000");
+        }
+        Some(Self { label: label.or_else(|| id.clone())?, id: id?, ratio, control, channels })
+    }
+}
+
+impl Factor {
+    fn read(value: &Value, path: String, faults: &Faults) -> Option<Self> {
+        let object = Object::open(value, path, faults)?;
+        let id = object.required::<Identifier>("id").map(|id| id.0);
+        let label = object.optional::<String>("label");
+        let kind = object.optional::<FactorKind>("kind").unwrap_or(FactorKind::Level);
+        let levels = object.values::<String>("levels");
+        let open_levels = object.optional::<bool>("open_levels").unwrap_or(false);
+        let stratify = object.optional::<bool>("stratify").unwrap_or(false);
+        object.finish();
+        Some(Self {
+            label: label.or_else(|| id.clone())?,
+            id: id?,
+            kind,
+            levels,
+            open_levels,
+            stratify,
+        })
+    }
+}
+
+impl EligibilityRule {
+    fn read(value: &Value, path: String, faults: &Faults) -> Option<Self> {
+        let object = Object::open(value, path, faults)?;
+        let id = object.required::<Identifier>("id").map(|id| id.0);
+        let reason = object.optional::<String>("reason");
+        let exclude_if = object.value("exclude_if");
+        object.finish();
+        let exclude_if = match exclude_if {
+            Some(Value::Bool(_) | Value::Number(_)) => exclude_if.cloned(),
+            Some(text @ Value::String(_)) => String::read(text).ok().map(Value::String),
+            Some(_) => None,
+            None => {
+                object.fault("exclude_if", "is missing");
+                return None;
+            }
+        };
+        if exclude_if.is_none() {
+            object.fault("exclude_if", "must be true, false, a text or a number");
+        }
+        Some(Self { reason: reason.or_else(|| id.clone())?, id: id?, exclude_if: exclude_if? })
+    }
+}

@@ -1,0 +1,51 @@
+//! Strata of the draw and their labels.
+
+use crate::protocol::canonical;
+use serde_json::{Map, Value};
+
+/// The canonical JSON (RFC 8785, NFC) of an object with the levels of the stratification factors,
+/// as in `{"site":"aalborg","target_group":"job_ready"}`; `{}` where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StratumLabel(String);
+
+impl StratumLabel {
+    /// The label of these (factor, level) pairs, in any order.
+    pub fn of<'a>(levels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let map: Map<String, Value> =
+            levels.into_iter().map(|(factor, level)| (factor.to_owned(), level.into())).collect();
+        Self(canonical::to_string(&Value::Object(map)))
+    }
+
+    /// A label that was made by [`StratumLabel::of`] and kept.
+    pub fn kept(label: String) -> Self {
+        Self(label)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The levels as an object.
+    pub fn levels(&self) -> Value {
+        serde_json::from_str(&self.0).expect("a label is canonical JSON")
+    }
+}
+
+impl std::fmt::Display for StratumLabel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_canonical_whatever_the_order_and_the_spelling() {
+        let label = StratumLabel::of([("target_group", "job_ready"), ("site", "aalborg")]);
+        assert_eq!(label.as_str(), r#"{"site":"aalborg","target_group":"job_ready"}"#);
+        assert_eq!(StratumLabel::of([]).as_str(), "{}");
+        assert_eq!(StratumLabel::of([("s", "a\u{30a}")]), StratumLabel::of([("s", "\u{e5}")]));
+    }
+}

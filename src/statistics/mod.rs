@@ -1,0 +1,127 @@
+//! Numbers in, estimates out. Knows no trial, no database, no JSON.
+//!
+//! Every estimator takes plain slices and a [`Question`], and returns an [`Estimate`] or a
+//! [`Fault`] that names what is wrong with the input. Never a NaN, never a different estimator than
+//! the one that was asked for. Effects are arm minus (or over) reference. Results do not depend on
+//! the order of the rows: counts are whole numbers and sums are taken over sorted values.
+//! `docs/statistics.md` lists formula, reference and the agreement reached for each.
+
+pub mod balance;
+pub mod catalogue;
+pub mod distributions;
+pub mod means;
+pub mod proportions;
+mod roots;
+pub mod stratified;
+mod sum;
+pub mod survival;
+
+pub use sum::stable_sum;
+
+crate::vocabulary! {
+    /// Which values of the parameter speak against the null.
+    pub enum Alternative { TwoSided = "two_sided", Greater = "greater", Less = "less" }
+}
+
+/// What is asked of an estimator.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Question {
+    /// Confidence level of the two-sided interval, within (0, 1).
+    pub level: f64,
+    /// Value of the parameter under the null hypothesis.
+    pub null: f64,
+    pub alternative: Alternative,
+}
+
+impl Question {
+    /// A two-sided question with null value 0.
+    pub fn two_sided(level: f64) -> Self {
+        Self { level, null: 0.0, alternative: Alternative::TwoSided }
+    }
+
+    /// The normal quantile of the interval, 1.96 for a level of 0.95.
+    pub fn z(&self) -> f64 {
+        -distributions::normal_quantile((1.0 - self.level) / 2.0)
+    }
+}
+
+crate::vocabulary! {
+    /// The reference distribution of a test statistic.
+    pub enum StatisticName { Z = "z", T = "t", F = "f", ChiSquare = "chi_square" }
+}
+
+/// A test statistic.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statistic {
+    pub name: StatisticName,
+    pub value: f64,
+    /// Degrees of freedom, where the distribution has them.
+    pub df: Option<f64>,
+}
+
+/// What an estimator found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Estimate {
+    /// None for a test that estimates nothing.
+    pub estimate: Option<f64>,
+    pub standard_error: Option<f64>,
+    /// Lower and upper confidence limit.
+    pub limits: Option<(f64, f64)>,
+    pub statistic: Option<Statistic>,
+    pub p_value: Option<f64>,
+    /// What the reader must know beside the number.
+    pub warnings: Vec<String>,
+}
+
+impl Estimate {
+    /// A normal estimate: Wald limits and z = (estimate - null) / standard error.
+    pub(crate) fn normal(estimate: f64, standard_error: f64, question: &Question) -> Self {
+        let half = question.z() * standard_error;
+        let z = (estimate - question.null) / standard_error;
+        Self {
+            estimate: Some(estimate),
+            standard_error: Some(standard_error),
+            limits: Some((estimate - half, estimate + half)),
+            statistic: Some(Statistic { name: StatisticName::Z, value: z, df: None }),
+            p_value: Some(distributions::normal_p(z, question.alternative)),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A test by a chi-square with one degree of freedom or more; it has no direction.
+    pub(crate) fn chi_square(value: f64, df: f64) -> Self {
+        Self {
+            statistic: Some(Statistic { name: StatisticName::ChiSquare, value, df: Some(df) }),
+            p_value: Some(distributions::chi_square_upper(value, df)),
+            ..Self::default()
+        }
+    }
+}
+
+/// Why an estimate cannot be made from this input.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Fault {
+    #[error("no participant with a value in the {0} arm")]
+    EmptyArm(&'static str),
+    #[error("fewer than two participants with a value in the {0} arm")]
+    TooFew(&'static str),
+    #[error("the values do not vary, so that no standard error can be given")]
+    NoVariation,
+    #[error("no events in either arm")]
+    NoEvents,
+    #[error("no stratum holds participants of both arms")]
+    NoCommonStratum,
+    #[error("a value is not a finite number")]
+    NotFinite,
+    #[error("a time is negative or not a finite number")]
+    BadTime,
+    #[error("the horizon lies beyond the follow-up of the {0} arm")]
+    BeyondFollowUp(&'static str),
+    #[error("there is no horizon")]
+    NoHorizon,
+    #[error("the columns are not of one length")]
+    Lengths,
+}
+
+pub(crate) const ARM: &str = "compared";
+pub(crate) const REFERENCE: &str = "reference";

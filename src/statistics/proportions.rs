@@ -1,0 +1,238 @@
+//! Differences of two proportions: Wald, Newcombe, Agresti-Caffo, Miettinen-Nurminen.
+//!
+//! Assumes independent participants; the interval speaks of the difference in risk, arm minus
+//! reference. Sources: Newcombe, Statistics in Medicine 17 (1998) 873-890 (method numbers are his);
+//! Agresti and Caffo, The American Statistician 54 (2000) 280-288; Miettinen and Nurminen,
+//! Statistics in Medicine 4 (1985) 213-226.
+
+use super::{ARM, Estimate, Fault, Question, REFERENCE, Statistic, StatisticName};
+use super::{distributions::normal_p, roots::bisect};
+
+/// Events among the participants of one arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub events: u64,
+    /// Participants with a value, at least `events`.
+    pub n: u64,
+}
+
+impl Counts {
+    fn share(self) -> f64 {
+        self.events as f64 / self.n as f64
+    }
+}
+
+fn check(arm: Counts, reference: Counts) -> Result<(), Fault> {
+    if arm.n == 0 {
+        return Err(Fault::EmptyArm(ARM));
+    }
+    if reference.n == 0 {
+        return Err(Fault::EmptyArm(REFERENCE));
+    }
+    Ok(())
+}
+
+/// The unpooled standard error of a difference of proportions.
+fn unpooled(arm: Counts, reference: Counts) -> f64 {
+    let part = |counts: Counts| counts.share() * (1.0 - counts.share()) / counts.n as f64;
+    (part(arm) + part(reference)).sqrt()
+}
+
+/// Wald limits with the unpooled variance (Newcombe's method 1).
+pub fn wald(arm: Counts, reference: Counts, question: &Question) -> Result<Estimate, Fault> {
+    check(arm, reference)?;
+    let error = unpooled(arm, reference);
+    if error == 0.0 {
+        return Err(Fault::NoVariation);
+    }
+    Ok(Estimate::normal(arm.share() - reference.share(), error, question))
+}
+
+/// Wald limits after one success and one failure are added to each arm (Agresti and Caffo 2000).
+/// The estimate is the observed difference; standard error and test belong to the adjusted one.
+pub fn agresti_caffo(
+    arm: Counts,
+    reference: Counts,
+    question: &Question,
+) -> Result<Estimate, Fault> {
+    check(arm, reference)?;
+    let plus = |counts: Counts| Counts { events: counts.events + 1, n: counts.n + 2 };
+    let adjusted = wald(plus(arm), plus(reference), question)?;
+    Ok(Estimate { estimate: Some(arm.share() - reference.share()), ..adjusted })
+}
+
+/// Wilson's score limits of one proportion, without continuity correction (1927).
+pub fn wilson(counts: Counts, z: f64) -> (f64, f64) {
+    let (n, p) = (counts.n as f64, counts.share());
+    let (centre, denominator) = (2.0 * n * p + z * z, 2.0 * (n + z * z));
+    let half = z * (z * z + 4.0 * n * p * (1.0 - p)).sqrt();
+    // Exact at the ends: rounding must not leave 1e-17 where the limit is 0.
+    let lower = if counts.events == 0 { 0.0 } else { (centre - half) / denominator };
+    let upper = if counts.events == counts.n { 1.0 } else { (centre + half) / denominator };
+    (lower, upper)
+}
+
+/// Newcombe's method 10: Wilson limits of each arm, combined by their squared distances.
+///
+/// The test inverts the interval: its z is the one whose limit touches the null value. The standard
+/// error is the unpooled one and plays no part in the limits.
+pub fn newcombe(arm: Counts, reference: Counts, question: &Question) -> Result<Estimate, Fault> {
+    check(arm, reference)?;
+    let difference = arm.share() - reference.share();
+    let limits = newcombe_limits(arm, reference, question.z());
+    let z = if difference == question.null {
+        0.0
+    } else if difference > question.null {
+        bisect(0.0, 40.0, |z| newcombe_limits(arm, reference, z).0 - question.null)
+    } else {
+        -bisect(0.0, 40.0, |z| newcombe_limits(arm, reference, z).1 - question.null)
+    };
+    Ok(Estimate {
+        estimate: Some(difference),
+        standard_error: Some(unpooled(arm, reference)),
+        limits: Some(limits),
+        statistic: Some(Statistic { name: StatisticName::Z, value: z, df: None }),
+        p_value: Some(normal_p(z, question.alternative)),
+        warnings: Vec::new(),
+    })
+}
+
+fn newcombe_limits(arm: Counts, reference: Counts, z: f64) -> (f64, f64) {
+    let (p1, p2) = (arm.share(), reference.share());
+    let ((l1, u1), (l2, u2)) = (wilson(arm, z), wilson(reference, z));
+    let lower = p1 - p2 - (p1 - l1).hypot(u2 - p2);
+    let upper = p1 - p2 + (u1 - p1).hypot(p2 - l2);
+    (lower, upper)
+}
+
+/// Miettinen and Nurminen's score limits, with the variance times N/(N - 1).
+///
+/// The limits are the differences that their score test does not reject; the test is that score
+/// test at the null value, so that test and interval agree. The standard error is the unpooled one.
+pub fn miettinen_nurminen(
+    arm: Counts,
+    reference: Counts,
+    question: &Question,
+) -> Result<Estimate, Fault> {
+    check(arm, reference)?;
+    if arm.n + reference.n < 3 {
+        return Err(Fault::TooFew(ARM));
+    }
+    let difference = arm.share() - reference.share();
+    let critical = question.z();
+    let z = score(arm, reference, question.null);
+    let lower = bisect(-1.0, difference, |delta| score(arm, reference, delta) - critical);
+    let upper = bisect(difference, 1.0, |delta| score(arm, reference, delta) + critical);
+    Ok(Estimate {
+        estimate: Some(difference),
+        standard_error: Some(unpooled(arm, reference)),
+        limits: Some((lower, upper)),
+        statistic: Some(Statistic { name: StatisticName::Z, value: z, df: None }),
+        p_value: Some(normal_p(z, question.alternative)),
+        warnings: Vec::new(),
+    })
+}
+
+/// The score statistic for a difference of `delta` (their equations 8 and 9).
+fn score(arm: Counts, reference: Counts, delta: f64) -> f64 {
+    let (n1, n2) = (arm.n as f64, reference.n as f64);
+    let distance = arm.share() - reference.share() - delta;
+    if distance == 0.0 {
+        return 0.0;
+    }
+    let p2 = constrained(arm, reference, delta);
+    let p1 = (p2 + delta).clamp(0.0, 1.0);
+    let n = n1 + n2;
+    let variance = (p1 * (1.0 - p1) / n1 + p2 * (1.0 - p2) / n2) * n / (n - 1.0);
+    if variance <= 0.0 { distance.signum() * f64::MAX } else { distance / variance.sqrt() }
+}
+
+/// The maximum-likelihood proportion of the reference arm given that the difference is `delta`: the
+/// root of a cubic, in the trigonometric form of their appendix 1.
+fn constrained(arm: Counts, reference: Counts, delta: f64) -> f64 {
+    let (x1, n1) = (arm.events as f64, arm.n as f64);
+    let (x2, n2) = (reference.events as f64, reference.n as f64);
+    let (x, n) = (x1 + x2, n1 + n2);
+    let l3 = n;
+    let l2 = (n1 + 2.0 * n2) * delta - n - x;
+    let l1 = (n2 * delta - n - 2.0 * x2) * delta + x;
+    let l0 = x2 * delta * (1.0 - delta);
+    let q = l2.powi(3) / (3.0 * l3).powi(3) - l1 * l2 / (6.0 * l3 * l3) + l0 / (2.0 * l3);
+    let square = (l2 * l2 / (3.0 * l3).powi(2) - l1 / (3.0 * l3)).max(0.0);
+    let p = if q >= 0.0 { square.sqrt() } else { -square.sqrt() };
+    let root = if p == 0.0 {
+        -l2 / (3.0 * l3)
+    } else {
+        let angle = (std::f64::consts::PI + (q / p.powi(3)).clamp(-1.0, 1.0).acos()) / 3.0;
+        2.0 * p * angle.cos() - l2 / (3.0 * l3)
+    };
+    root.clamp((-delta).max(0.0), (1.0 - delta).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Newcombe 1998, Table II: counts, limits of method 10, limits of Miettinen and Nurminen.
+    const TABLE_II: [([u64; 4], [f64; 2], [f64; 2]); 8] = [
+        ([56, 70, 48, 80], [0.0524, 0.3339], [0.0528, 0.3382]),
+        ([9, 10, 3, 10], [0.1705, 0.8090], [0.1700, 0.8406]),
+        ([6, 7, 2, 7], [0.0582, 0.8062], [0.0342, 0.8534]),
+        ([5, 56, 0, 29], [-0.0381, 0.1926], [-0.0326, 0.1933]),
+        ([0, 10, 0, 20], [-0.1611, 0.2775], [-0.1658, 0.2844]),
+        ([0, 10, 0, 10], [-0.2775, 0.2775], [-0.2879, 0.2879]),
+        ([10, 10, 0, 20], [0.6791, 1.0], [0.7156, 1.0]),
+        ([10, 10, 0, 10], [0.6075, 1.0], [0.6636, 1.0]),
+    ];
+
+    #[test]
+    fn the_limits_of_newcombe_1998_table_ii_are_reproduced_to_all_printed_digits() {
+        for ([x1, n1, x2, n2], by_newcombe, by_score) in TABLE_II {
+            let (arm, reference) = (Counts { events: x1, n: n1 }, Counts { events: x2, n: n2 });
+            let question = Question::two_sided(0.95);
+            let found = newcombe(arm, reference, &question).unwrap().limits.unwrap();
+            let score = miettinen_nurminen(arm, reference, &question).unwrap().limits.unwrap();
+            for (found, printed) in [(found, by_newcombe), (score, by_score)] {
+                assert!((found.0 - printed[0]).abs() <= 0.5e-4, "{x1}/{n1} {x2}/{n2}: {found:?}");
+                assert!((found.1 - printed[1]).abs() <= 0.5e-4, "{x1}/{n1} {x2}/{n2}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_test_at_a_limit_has_the_level_of_the_interval() {
+        let (arm, reference) = (Counts { events: 56, n: 70 }, Counts { events: 48, n: 80 });
+        for estimator in [newcombe, miettinen_nurminen] {
+            let (lower, upper) =
+                estimator(arm, reference, &Question::two_sided(0.95)).unwrap().limits.unwrap();
+            for null in [lower, upper] {
+                let question = Question { null, ..Question::two_sided(0.95) };
+                let p = estimator(arm, reference, &question).unwrap().p_value.unwrap();
+                assert!((p - 0.05).abs() < 1e-9, "{p}");
+            }
+        }
+    }
+
+    #[test]
+    fn exchanging_the_arms_changes_the_signs_only() {
+        let (arm, reference) = (Counts { events: 5, n: 56 }, Counts { events: 0, n: 29 });
+        let question = Question::two_sided(0.9);
+        for estimator in [wald, newcombe, miettinen_nurminen, agresti_caffo] {
+            let there = estimator(arm, reference, &question).unwrap();
+            let back = estimator(reference, arm, &question).unwrap();
+            let ((l, u), (l2, u2)) = (there.limits.unwrap(), back.limits.unwrap());
+            assert!((l + u2).abs() < 1e-12 && (u + l2).abs() < 1e-12);
+            assert!((there.p_value.unwrap() - back.p_value.unwrap()).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn an_empty_arm_and_a_lack_of_variation_are_named() {
+        let (some, none) = (Counts { events: 1, n: 2 }, Counts::default());
+        let question = Question::two_sided(0.95);
+        assert_eq!(newcombe(none, some, &question), Err(Fault::EmptyArm(ARM)));
+        assert_eq!(miettinen_nurminen(some, none, &question), Err(Fault::EmptyArm(REFERENCE)));
+        let full = Counts { events: 3, n: 3 };
+        assert_eq!(wald(full, full, &question), Err(Fault::NoVariation));
+    }
+}
