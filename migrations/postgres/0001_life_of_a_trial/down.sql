@@ -1,0 +1,15 @@
+DROP TABLE analysis_results;
+DROP TABLE analyses;
+DROP TABLE data_cuts;
+DROP TABLE idempotent_answers;
+DROP TABLE facts;
+DROP TABLE ledger_heads;
+DROP TABLE participants;
+DROP TABLE strata;
+DROP TABLE citizens;
+DROP TABLE key_requests;
+DROP TABLE api_keys;
+DROP TABLE registrations;
+DROP TABLE drafts;
+DROP TABLE trials;
+DROP TABLE installation;

@@ -1,0 +1,160 @@
+//! Random bytes, sealing, pseudonyms and fingerprints: everything that rests on a secret key.
+//!
+//! Two root keys of 32 bytes come from the environment or a key file. Each use derives its own key
+//! from a root by HKDF-SHA-256 with its own label, so that no two uses share one.
+
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Bytes from the operating system.
+///
+/// # Panics
+/// Where the operating system gives none: nothing secret can be made then.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// A root key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop, PartialEq, Eq)]
+pub struct RootKey([u8; 32]);
+
+impl std::fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RootKey(hidden)")
+    }
+}
+
+impl RootKey {
+    pub fn random() -> Self {
+        Self(random_bytes())
+    }
+
+    /// Reads 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        Some(Self(hex::decode(text.trim()).ok()?.try_into().ok()?))
+    }
+
+    pub fn to_hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    fn derive(&self, salt: &[u8], label: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        Hkdf::<Sha256>::new(Some(salt), &self.0)
+            .expand(label.as_bytes(), &mut key)
+            .expect("32 bytes are below the limit of HKDF-SHA-256");
+        key
+    }
+}
+
+/// What was sealed cannot be opened: another key, or changed bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("sealed bytes do not open with this key")]
+pub struct NotOpened;
+
+/// The keys of a running service.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    secret: RootKey,
+    pseudonym: RootKey,
+}
+
+impl Secrets {
+    /// The pseudonym key is derived from the secret key where none is given.
+    pub fn new(secret: RootKey, pseudonym: Option<RootKey>) -> Self {
+        let pseudonym =
+            pseudonym.unwrap_or_else(|| RootKey(secret.derive(b"", "lodkast v1 pseudonym root")));
+        Self { secret, pseudonym }
+    }
+
+    /// Names the two keys without telling them, for the database to remember.
+    pub fn key_fingerprints(&self) -> [(&'static str, String); 2] {
+        let print = |key: &RootKey| hex::encode(&key.derive(b"", "lodkast v1 fingerprint")[..16]);
+        [("secret_key", print(&self.secret)), ("pseudonym_key", print(&self.pseudonym))]
+    }
+
+    /// Seals bytes with XChaCha20-Poly1305, bound to a purpose (and so not to be exchanged).
+    pub fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        let nonce: [u8; 24] = random_bytes();
+        let sealed = self
+            .cipher()
+            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: purpose.as_bytes() })
+            .expect("plain texts are far below the limit of 256 GiB");
+        [&nonce[..], &sealed].concat()
+    }
+
+    /// Opens what [`Secrets::seal`] sealed for this purpose.
+    pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
+        let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(NotOpened)?;
+        self.cipher()
+            .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: purpose.as_bytes() })
+            .map_err(|_| NotOpened)
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&self.secret.derive(b"", "lodkast v1 seal").into())
+    }
+
+    /// The pseudonym of a citizen in one trial: HMAC-SHA-256 under a key of that trial.
+    pub fn pseudonym(&self, trial: &str, scheme: &str, number: &str) -> String {
+        let key = self.pseudonym.derive(trial.as_bytes(), "lodkast v1 pseudonym");
+        keyed(&key, &[scheme.as_bytes(), number.as_bytes()])
+    }
+
+    /// A keyed digest of a request, for idempotency: a plain one would let numbers be tried out.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> String {
+        keyed(&self.secret.derive(b"", "lodkast v1 request"), parts)
+    }
+}
+
+/// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists collide.
+fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> String {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes any key");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    hex::encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(byte: u8) -> Secrets {
+        Secrets::new(RootKey([byte; 32]), None)
+    }
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_key_and_purpose_only() {
+        let sealed = secrets(1).seal("seed", b"plain");
+        assert_eq!(secrets(1).open("seed", &sealed).unwrap(), b"plain");
+        assert!(secrets(1).open("protocol", &sealed).is_err());
+        assert!(secrets(2).open("seed", &sealed).is_err());
+        assert!(secrets(1).open("seed", &sealed[..10]).is_err());
+        let mut changed = sealed;
+        *changed.last_mut().unwrap() ^= 1;
+        assert!(secrets(1).open("seed", &changed).is_err());
+    }
+
+    #[test]
+    fn a_citizen_has_another_pseudonym_in_every_trial() {
+        let in_trial = |trial| secrets(1).pseudonym(trial, "cpr", "0101901234");
+        assert_eq!(in_trial("a"), in_trial("a"));
+        assert_ne!(in_trial("a"), in_trial("b"));
+        assert_ne!(secrets(2).pseudonym("a", "cpr", "0101901234"), in_trial("a"));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_its_parts_apart() {
+        assert_ne!(secrets(1).fingerprint(&[b"ab", b"c"]), secrets(1).fingerprint(&[b"a", b"bc"]));
+    }
+}

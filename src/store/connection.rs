@@ -1,0 +1,159 @@
+//! Connections to either database, and what can go wrong with them.
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{self, ManageConnection};
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel::{Connection, PgConnection, SqliteConnection};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Address {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Address::Postgres(url) => f.write_str(&crate::config::without_password(url)),
+        }
+    }
+}
+
+impl Address {
+    /// Reads `sqlite://path` or `postgres://...`.
+    pub fn parse(url: &str) -> Result<Self, StoreError> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            if path.is_empty() {
+                return Err(StoreError::Address("sqlite:// must be followed by a path".into()));
+            }
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        Err(StoreError::Address("must begin with sqlite:// or postgres://".into()))
+    }
+}
+
+/// What can go wrong with the database. None of it is the caller's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the address of the database {0}")]
+    Address(String),
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("a transaction lost a race: {0}")]
+    Race(String),
+    #[error("the database refused: {0}")]
+    Refused(Error),
+    #[error("a row of the database cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the schema cannot be brought up to date: {0}")]
+    Migration(String),
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        use DatabaseErrorKind::{ClosedConnection, SerializationFailure, UniqueViolation, Unknown};
+        match &error {
+            Error::DatabaseError(kind, details) => match kind {
+                // A unique violation means that another transaction wrote what this one did not
+                // see: run again, this one sees it. `Unknown` holds deadlocks (40P01) and, on
+                // SQLite, "database is locked".
+                SerializationFailure | UniqueViolation | Unknown => {
+                    Self::Race(details.message().to_owned())
+                }
+                ClosedConnection => Self::Unreachable("the connection was closed".into()),
+                _ => Self::Refused(error),
+            },
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+/// A connection of one kind or the other.
+pub enum Link {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// A pooled connection; `broken` while a transaction is open on it, so that the pool throws away
+/// one whose transaction was never ended.
+pub struct Pooled {
+    pub(super) link: Link,
+    pub(super) broken: bool,
+}
+
+/// Makes connections for the pool.
+#[derive(Debug, Clone)]
+pub struct Manager {
+    address: Address,
+    wait: Duration,
+}
+
+impl Manager {
+    pub fn new(address: Address, wait: Duration) -> Self {
+        Self { address, wait }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.address, Address::Sqlite(_))
+    }
+
+    fn open(&self) -> Result<Link, r2d2::Error> {
+        let milliseconds = self.wait.as_millis();
+        match &self.address {
+            Address::Sqlite(path) => {
+                let path = path.to_str().ok_or_else(|| {
+                    r2d2::Error::ConnectionError(diesel::ConnectionError::InvalidConnectionUrl(
+                        "the path is not UTF-8".into(),
+                    ))
+                })?;
+                let mut link =
+                    SqliteConnection::establish(path).map_err(r2d2::Error::ConnectionError)?;
+                // FULL: what was acknowledged survives a loss of power.
+                link.batch_execute(&format!(
+                    "PRAGMA busy_timeout = {milliseconds}; PRAGMA journal_mode = WAL; \
+                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                ))
+                .map_err(r2d2::Error::QueryError)?;
+                Ok(Link::Sqlite(link))
+            }
+            Address::Postgres(url) => {
+                let mut link =
+                    PgConnection::establish(url).map_err(r2d2::Error::ConnectionError)?;
+                link.batch_execute(&format!(
+                    "SET TIME ZONE 'UTC'; SET lock_timeout = {milliseconds}; \
+                     SET client_min_messages = warning;"
+                ))
+                .map_err(r2d2::Error::QueryError)?;
+                Ok(Link::Postgres(link))
+            }
+        }
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = Pooled;
+    type Error = r2d2::Error;
+
+    fn connect(&self) -> Result<Pooled, Self::Error> {
+        Ok(Pooled { link: self.open()?, broken: false })
+    }
+
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<(), Self::Error> {
+        match &mut pooled.link {
+            Link::Postgres(link) => link.batch_execute("SELECT 1"),
+            Link::Sqlite(link) => link.batch_execute("SELECT 1"),
+        }
+        .map_err(r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        pooled.broken
+    }
+}

@@ -1,0 +1,261 @@
+//! Facts: rows that are inserted and read, never changed.
+
+use super::schema::facts;
+use super::{StoreError, Tx, each};
+use chrono::{NaiveDate, NaiveDateTime};
+use diesel::prelude::*;
+use std::collections::BTreeMap;
+
+/// Rows of one INSERT: 15 columns each, below SQLite's limit of 32,766 values.
+const ROWS: usize = 1_000;
+
+/// A fact that has no number yet.
+#[derive(Debug, Clone)]
+pub struct NewFact {
+    pub id: String,
+    pub kind: String,
+    pub participant_id: Option<String>,
+    pub site: Option<String>,
+    pub effective_on: Option<NaiveDate>,
+    pub recorded_at: NaiveDateTime,
+    pub recorded_by: String,
+    pub source: Option<String>,
+    pub source_id: Option<String>,
+    /// Number of the fact that this one replaces.
+    pub replaces: Option<i64>,
+    /// Canonical JSON of the whole fact.
+    pub record: String,
+    pub salt: Vec<u8>,
+    pub leaf: Vec<u8>,
+}
+
+/// A numbered fact.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = facts)]
+pub struct FactRow {
+    pub trial_id: String,
+    pub sequence: i64,
+    pub id: String,
+    pub kind: String,
+    pub participant_id: Option<String>,
+    pub site: Option<String>,
+    pub effective_on: Option<NaiveDate>,
+    pub recorded_at: NaiveDateTime,
+    pub recorded_by: String,
+    pub source: Option<String>,
+    pub source_id: Option<String>,
+    pub replaces: Option<i64>,
+    pub record: String,
+    pub salt: Vec<u8>,
+    pub leaf: Vec<u8>,
+}
+
+/// The part of a fact that analyses and answers read.
+#[derive(Debug, Clone, Queryable)]
+pub struct StoredFact {
+    pub sequence: i64,
+    pub id: String,
+    pub participant_id: Option<String>,
+    pub source: Option<String>,
+    pub replaces: Option<i64>,
+    pub record: String,
+}
+
+/// What a source calls a record of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceKey {
+    pub kind: String,
+    pub source: String,
+    pub source_id: String,
+}
+
+/// Which part of a list of facts is asked for.
+#[derive(Debug, Clone)]
+pub struct Page<'a> {
+    pub kind: &'a str,
+    /// Only facts of these sites; none means all.
+    pub sites: Option<&'a [String]>,
+    pub participant: Option<&'a str>,
+    pub after: i64,
+    pub limit: i64,
+}
+
+impl Tx<'_> {
+    /// Inserts facts that have been numbered from `first` on.
+    pub fn insert_facts(
+        &mut self,
+        trial: &str,
+        first: i64,
+        new: Vec<NewFact>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<FactRow> = new
+            .into_iter()
+            .zip(first..)
+            .map(|(fact, sequence)| FactRow {
+                trial_id: trial.to_owned(),
+                sequence,
+                id: fact.id,
+                kind: fact.kind,
+                participant_id: fact.participant_id,
+                site: fact.site,
+                effective_on: fact.effective_on,
+                recorded_at: fact.recorded_at,
+                recorded_by: fact.recorded_by,
+                source: fact.source,
+                source_id: fact.source_id,
+                replaces: fact.replaces,
+                record: fact.record,
+                salt: fact.salt,
+                leaf: fact.leaf,
+            })
+            .collect();
+        for chunk in rows.chunks(ROWS) {
+            each!(self, c => diesel::insert_into(facts::table).values(chunk).execute(c))?;
+        }
+        Ok(())
+    }
+
+    /// The facts that a source has sent under these ids, and whether each has been replaced.
+    pub fn find_sourced(
+        &mut self,
+        trial: &str,
+        kind: &str,
+        source: &str,
+        source_ids: &[String],
+    ) -> Result<BTreeMap<String, (StoredFact, bool)>, StoreError> {
+        let mut found = BTreeMap::new();
+        for chunk in source_ids.chunks(ROWS) {
+            let rows: Vec<(Option<String>, StoredFact)> = each!(self, c => facts::table
+                .filter(facts::trial_id.eq(trial))
+                .filter(facts::kind.eq(kind))
+                .filter(facts::source.eq(source))
+                .filter(facts::source_id.eq_any(chunk))
+                .select((facts::source_id, STORED))
+                .load(c))?;
+            let sequences: Vec<i64> = rows.iter().map(|(_, fact)| fact.sequence).collect();
+            let replaced: Vec<Option<i64>> = each!(self, c => facts::table
+                .filter(facts::trial_id.eq(trial))
+                .filter(facts::replaces.eq_any(sequences))
+                .select(facts::replaces)
+                .load(c))?;
+            for (source_id, fact) in rows {
+                let was_replaced = replaced.contains(&Some(fact.sequence));
+                found.insert(source_id.unwrap_or_default(), (fact, was_replaced));
+            }
+        }
+        Ok(found)
+    }
+
+    /// All facts of one kind up to a data cut, in the order of their numbers.
+    pub fn list_facts(
+        &mut self,
+        trial: &str,
+        kind: &str,
+        up_to: i64,
+    ) -> Result<Vec<StoredFact>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq(kind))
+            .filter(facts::sequence.le(up_to))
+            .order(facts::sequence)
+            .select(STORED)
+            .load(c))?)
+    }
+
+    /// One page of the facts of one kind.
+    pub fn page_facts(&mut self, trial: &str, page: &Page) -> Result<Vec<StoredFact>, StoreError> {
+        Ok(each!(self, c => {
+            let mut query = facts::table
+                .filter(facts::trial_id.eq(trial))
+                .filter(facts::kind.eq(page.kind))
+                .filter(facts::sequence.gt(page.after))
+                .order(facts::sequence)
+                .limit(page.limit)
+                .select(STORED)
+                .into_boxed();
+            if let Some(sites) = page.sites {
+                query = query.filter(facts::site.eq_any(sites));
+            }
+            if let Some(participant) = page.participant {
+                query = query.filter(facts::participant_id.eq(participant));
+            }
+            query.load(c)
+        })?)
+    }
+
+    /// The last fact of one kind about one person.
+    pub fn last_fact_of(
+        &mut self,
+        trial: &str,
+        kind: &str,
+        person: &str,
+    ) -> Result<Option<StoredFact>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::participant_id.eq(person))
+            .filter(facts::kind.eq(kind))
+            .order(facts::sequence.desc())
+            .select(STORED)
+            .first(c)
+            .optional())?)
+    }
+
+    /// The last fact of one kind from one source.
+    pub fn last_fact_from(
+        &mut self,
+        trial: &str,
+        kind: &str,
+        source: &str,
+    ) -> Result<Option<StoredFact>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq(kind))
+            .filter(facts::source.eq(source))
+            .order(facts::sequence.desc())
+            .select(STORED)
+            .first(c)
+            .optional())?)
+    }
+
+    /// How many facts of each kind there are up to a number.
+    pub fn count_facts(
+        &mut self,
+        trial: &str,
+        up_to: i64,
+    ) -> Result<BTreeMap<String, i64>, StoreError> {
+        use diesel::dsl::count_star;
+        let rows: Vec<(String, i64)> = each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::sequence.le(up_to))
+            .group_by(facts::kind)
+            .select((facts::kind, count_star()))
+            .load(c))?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The leaves up to a number, in order.
+    pub fn list_leaves(&mut self, trial: &str, up_to: i64) -> Result<Vec<Vec<u8>>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::sequence.le(up_to))
+            .order(facts::sequence)
+            .select(facts::leaf)
+            .load(c))?)
+    }
+}
+
+const STORED: (
+    facts::sequence,
+    facts::id,
+    facts::participant_id,
+    facts::source,
+    facts::replaces,
+    facts::record,
+) = (
+    facts::sequence,
+    facts::id,
+    facts::participant_id,
+    facts::source,
+    facts::replaces,
+    facts::record,
+);

@@ -1,0 +1,65 @@
+//! The schema's versions, embedded in the binary.
+
+use super::connection::{Link, StoreError};
+use super::{Store, Tx};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// The number that keeps two copies of the service from migrating at once ("lodkast" in ASCII).
+const MIGRATION_LOCK: i64 = 0x6c_6f64_6b61_7374;
+
+impl Store {
+    /// Brings the schema up to date; returns the names of the migrations that were run.
+    pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        // diesel opens a transaction for each migration itself: this one runs outside of ours.
+        self.alone(|tx| {
+            if tx.is_postgres() {
+                tx.execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
+            }
+            let run = match tx.connection() {
+                Link::Postgres(link) => link.run_pending_migrations(POSTGRES).map(names),
+                Link::Sqlite(link) => link.run_pending_migrations(SQLITE).map(names),
+            }
+            .map_err(|fault| StoreError::Migration(fault.to_string()));
+            if tx.is_postgres() {
+                tx.execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
+            }
+            run
+        })
+    }
+
+    /// Whether every migration has been run.
+    pub fn is_up_to_date(&self) -> Result<bool, StoreError> {
+        self.alone(|tx| {
+            let pending = match tx.connection() {
+                Link::Postgres(link) => link.has_pending_migration(POSTGRES),
+                Link::Sqlite(link) => link.has_pending_migration(SQLITE),
+            };
+            pending.map(|pending| !pending).map_err(|f| StoreError::Migration(f.to_string()))
+        })
+    }
+}
+
+fn names<V: std::fmt::Display>(versions: Vec<V>) -> Vec<String> {
+    versions.iter().map(ToString::to_string).collect()
+}
+
+impl Tx<'_> {
+    /// The remembered value with this name.
+    pub fn find_installation(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        use super::schema::installation::dsl::*;
+        use diesel::prelude::*;
+        Ok(super::each!(self, c => installation.find(key).select(value).first(c).optional())?)
+    }
+
+    /// Remembers a value under a name that is not taken.
+    pub fn insert_installation(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        use super::schema::installation::dsl::*;
+        use diesel::prelude::*;
+        let row = (name.eq(key), value.eq(text));
+        super::each!(self, c => diesel::insert_into(installation).values(row).execute(c))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Trials, the drafts of their protocols, and registrations.
+
+use super::schema::{drafts, ledger_heads, registrations, trials};
+use super::{StoreError, Tx, each};
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+/// The head of a trial: the one row of it that changes.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = trials)]
+pub struct TrialRow {
+    pub id: String,
+    pub status: String,
+    /// Number of the registration in force; 0 while it is a draft.
+    pub registration: i32,
+    pub created_at: NaiveDateTime,
+    pub created_by: String,
+}
+
+/// One saved draft of a protocol.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = drafts)]
+pub struct DraftRow {
+    pub trial_id: String,
+    pub revision: i32,
+    pub sealed_protocol: Vec<u8>,
+    pub saved_at: NaiveDateTime,
+    pub saved_by: String,
+}
+
+/// One registration of a trial: the frozen protocol and the seed, both sealed.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = registrations)]
+pub struct RegistrationRow {
+    pub trial_id: String,
+    pub number: i32,
+    /// Version of the protocol, counted from 1.
+    pub version: i32,
+    pub sealed_protocol: Vec<u8>,
+    pub sealed_seed: Vec<u8>,
+    pub sealed_salt: Vec<u8>,
+    pub draw_version: String,
+    pub commitment: String,
+    /// SHA-256 of salt and canonical protocol, in hexadecimal digits.
+    pub protocol_commitment: String,
+    pub registered_at: NaiveDateTime,
+    pub registered_by: String,
+}
+
+impl Tx<'_> {
+    /// Inserts a trial with its first draft and an empty ledger.
+    pub fn insert_trial(&mut self, row: &TrialRow, draft: &DraftRow) -> Result<(), StoreError> {
+        let head = (ledger_heads::trial_id.eq(&row.id), ledger_heads::next_sequence.eq(1_i64));
+        each!(self, c => {
+            diesel::insert_into(trials::table).values(row).execute(c)?;
+            diesel::insert_into(drafts::table).values(draft).execute(c)?;
+            diesel::insert_into(ledger_heads::table).values(head).execute(c)?;
+        });
+        Ok(())
+    }
+
+    pub fn find_trial(&mut self, id: &str) -> Result<Option<TrialRow>, StoreError> {
+        Ok(each!(self, c => trials::table.find(id).first(c).optional())?)
+    }
+
+    /// The trial, which no other transaction changes until this one ends: shared with others that
+    /// only enrol or record (on SQLite the transaction is alone anyway).
+    pub fn lock_trial_shared(&mut self, id: &str) -> Result<Option<TrialRow>, StoreError> {
+        use super::connection::Link;
+        Ok(match self.connection() {
+            Link::Postgres(c) => trials::table.find(id).for_share().first(c).optional()?,
+            Link::Sqlite(c) => trials::table.find(id).first(c).optional()?,
+        })
+    }
+
+    /// The trial, for changing it.
+    pub fn lock_trial(&mut self, id: &str) -> Result<Option<TrialRow>, StoreError> {
+        use super::connection::Link;
+        Ok(match self.connection() {
+            Link::Postgres(c) => trials::table.find(id).for_update().first(c).optional()?,
+            Link::Sqlite(c) => trials::table.find(id).first(c).optional()?,
+        })
+    }
+
+    /// Trials in the order of their ids, after `after`.
+    pub fn list_trials(
+        &mut self,
+        only: Option<&str>,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<TrialRow>, StoreError> {
+        Ok(each!(self, c => {
+            let mut query = trials::table.order(trials::id).limit(limit).into_boxed();
+            if let Some(only) = only {
+                query = query.filter(trials::id.eq(only.to_owned()));
+            }
+            if let Some(after) = after {
+                query = query.filter(trials::id.gt(after.to_owned()));
+            }
+            query.load(c)
+        })?)
+    }
+
+    /// Sets the status and the registration in force of a locked trial.
+    pub fn update_trial(
+        &mut self,
+        id: &str,
+        status: &str,
+        registration: i32,
+    ) -> Result<(), StoreError> {
+        let changes = (trials::status.eq(status), trials::registration.eq(registration));
+        each!(self, c => diesel::update(trials::table.find(id)).set(changes).execute(c))?;
+        Ok(())
+    }
+
+    pub fn insert_draft(&mut self, row: &DraftRow) -> Result<(), StoreError> {
+        each!(self, c => diesel::insert_into(drafts::table).values(row).execute(c))?;
+        Ok(())
+    }
+
+    /// The newest draft of a trial.
+    pub fn find_draft(&mut self, trial: &str) -> Result<Option<DraftRow>, StoreError> {
+        Ok(each!(self, c => drafts::table
+            .filter(drafts::trial_id.eq(trial))
+            .order(drafts::revision.desc())
+            .first(c)
+            .optional())?)
+    }
+
+    pub fn insert_registration(&mut self, row: &RegistrationRow) -> Result<(), StoreError> {
+        each!(self, c => diesel::insert_into(registrations::table).values(row).execute(c))?;
+        Ok(())
+    }
+
+    pub fn find_registration(
+        &mut self,
+        trial: &str,
+        number: i32,
+    ) -> Result<Option<RegistrationRow>, StoreError> {
+        Ok(each!(self, c => registrations::table.find((trial, number)).first(c).optional())?)
+    }
+}
