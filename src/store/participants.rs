@@ -105,6 +105,18 @@ impl Tx<'_> {
         })?)
     }
 
+    /// The ids of all participants.
+    pub fn list_participant_ids(
+        &mut self,
+        trial: &str,
+    ) -> Result<std::collections::HashSet<String>, StoreError> {
+        let ids: Vec<String> = each!(self, c => participants::table
+            .filter(participants::trial_id.eq(trial))
+            .select(participants::id)
+            .load(c))?;
+        Ok(ids.into_iter().collect())
+    }
+
     /// How many participants each arm has.
     pub fn count_arms(&mut self, trial: &str) -> Result<Vec<(String, i64)>, StoreError> {
         use diesel::dsl::count_star;

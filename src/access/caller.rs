@@ -1,0 +1,41 @@
+//! Who is asking, and within which scope.
+
+use super::{Right, Role};
+use std::collections::BTreeSet;
+
+/// An authenticated caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub key_id: String,
+    /// The holder; for records that are posted, the source.
+    pub name: String,
+    pub role: Role,
+    /// The only trial that the caller knows of; none means all.
+    pub trial: Option<String>,
+    /// The only sites that the caller knows of; none means all.
+    pub sites: Option<BTreeSet<String>>,
+}
+
+impl Caller {
+    pub fn may(&self, right: Right) -> bool {
+        self.role.may(right)
+    }
+
+    pub fn sees_trial(&self, trial: &str) -> bool {
+        self.trial.as_deref().is_none_or(|only| only == trial)
+    }
+
+    /// Whether the caller sees this place; who is bound to sites sees nobody without a site.
+    pub fn sees_site(&self, site: Option<&str>) -> bool {
+        match (&self.sites, site) {
+            (None, _) => true,
+            (Some(sites), Some(site)) => sites.contains(site),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// The sites as a list, for queries.
+    pub fn site_list(&self) -> Option<Vec<String>> {
+        self.sites.as_ref().map(|sites| sites.iter().cloned().collect())
+    }
+}

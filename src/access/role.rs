@@ -1,0 +1,73 @@
+//! The one table of who may do what.
+
+crate::vocabulary! {
+    /// What a key is for.
+    pub enum Role {
+        Administrator = "administrator",
+        Enroller = "enroller",
+        Source = "source",
+        Statistician = "statistician",
+        Monitor = "monitor",
+        Auditor = "auditor",
+    }
+}
+
+crate::vocabulary! {
+    /// What can be done; its spelling is what a refusal names.
+    pub enum Right {
+        DesignTrial = "trials:design",
+        ReadTrial = "trials:read",
+        ConductTrial = "trials:conduct",
+        Enrol = "enrolments:write",
+        ReadParticipant = "participants:read",
+        WriteConversation = "conversations:write",
+        ReadConversation = "conversations:read",
+        WriteOutcome = "outcomes:write",
+        ReadOutcome = "outcomes:read",
+        ReadFlow = "flow:read",
+        WriteDataCut = "data_cuts:write",
+        ReadDataCut = "data_cuts:read",
+        Analyse = "analyses:write",
+        ReadAnalysis = "analyses:read",
+        Export = "exports:read",
+        ManageKeys = "keys:manage",
+    }
+}
+
+impl Role {
+    /// Whether the role has the right. What is not listed is not allowed.
+    pub fn may(self, right: Right) -> bool {
+        use Right::*;
+        let rights: &[Right] = match self {
+            Role::Administrator => &[
+                DesignTrial, ReadTrial, ConductTrial, ReadFlow, WriteDataCut, ReadDataCut,
+                ManageKeys,
+            ],
+            Role::Enroller => {
+                &[ReadTrial, Enrol, ReadParticipant, WriteConversation, ReadConversation]
+            }
+            // A source reads nothing but the answers to its posts.
+            Role::Source => &[WriteConversation, WriteOutcome],
+            Role::Statistician => &[
+                ReadTrial, ReadOutcome, ReadFlow, WriteDataCut, ReadDataCut, Analyse, ReadAnalysis,
+                Export,
+            ],
+            Role::Monitor => &[
+                ReadTrial, ReadConversation, ReadOutcome, ReadFlow, WriteDataCut, ReadDataCut,
+                Analyse, ReadAnalysis, Export,
+            ],
+            Role::Auditor => &[ReadTrial, ReadDataCut],
+        };
+        rights.contains(&right)
+    }
+
+    /// Whether the role sees results by arm while the trial is blinded.
+    pub fn sees_arms(self) -> bool {
+        self == Role::Monitor
+    }
+
+    /// Whether a key of this role takes two persons once enrolment has begun.
+    pub fn takes_two_persons(self) -> bool {
+        matches!(self, Role::Monitor | Role::Statistician)
+    }
+}

@@ -1,0 +1,283 @@
+//! The data file of `lodkast analyse`: CSV with a header, one row a participant.
+//!
+//! Columns: `participant`, `arm`, one for each factor, and for each endpoint its id; a time to an
+//! event has `<id>` (in weeks, unless the protocol says otherwise) and `<id>_event` (1 event,
+//! 0 censored, 2 and above competing events). Empty is missing. Every fault names its line.
+
+use super::columns::{Column, Dataset, Values};
+use super::flow::{Flow, allocated};
+use super::follow_up::{COMPETING, until_horizon};
+use crate::document::Invalid;
+use crate::protocol::canonical::{nfc, sha256};
+use crate::protocol::{Endpoint, EndpointKind, Factor, FactorKind, Protocol, TimeUnit};
+use crate::statistics::survival::Observation;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Faults beyond this number are counted only.
+const MOST_FAULTS: usize = 50;
+
+/// Columns that are known beside those of the protocol.
+const OTHERS: [&str; 4] = ["enrolled_on", "cluster", "received", "weight"];
+
+/// A parsed file: rows of fields, and the places of the columns.
+struct File {
+    columns: HashMap<String, usize>,
+    rows: Vec<csv::StringRecord>,
+    faults: Vec<Invalid>,
+    more: usize,
+}
+
+impl Dataset {
+    /// Reads a data file under a protocol.
+    pub fn from_csv(protocol: &Protocol, bytes: &[u8]) -> Result<Self, Vec<Invalid>> {
+        let mut file = File::parse(bytes)?;
+        file.require(protocol);
+        if !file.faults.is_empty() {
+            return Err(file.settle());
+        }
+        let arms = file.arms(protocol);
+        file.check_participants();
+        let mut dataset = Self { digest: hex::encode(sha256(bytes)), ..Self::default() };
+        for factor in &protocol.factors {
+            let column = file.factor(factor);
+            dataset.factors.insert(factor.id.clone(), column);
+        }
+        for endpoint in &protocol.endpoints {
+            let (values, warnings) = file.endpoint(endpoint);
+            dataset.endpoints.insert(endpoint.id.clone(), values);
+            if !warnings.is_empty() {
+                dataset.endpoint_warnings.insert(endpoint.id.clone(), warnings);
+            }
+        }
+        if !file.faults.is_empty() {
+            return Err(file.settle());
+        }
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for arm in &arms {
+            *counts.entry(&protocol.arms[*arm].id).or_default() += 1;
+        }
+        dataset.flow = Flow {
+            randomized: arms.len() as u64,
+            arms: Some(allocated(protocol, |arm| counts.get(arm).copied().unwrap_or(0))),
+            ..Flow::default()
+        };
+        dataset.arms = arms;
+        dataset.warnings = file.ignored(protocol);
+        Ok(dataset)
+    }
+}
+
+impl File {
+    fn parse(bytes: &[u8]) -> Result<Self, Vec<Invalid>> {
+        // A byte order mark, as spreadsheets write it, is no part of the first name.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let fault = |line: u64, detail: String| vec![Invalid::new(format!("line {line}"), detail)];
+        let header = reader.headers().map_err(|e| fault(1, csv_fault(&e)))?.clone();
+        let mut columns = HashMap::new();
+        for (place, name) in header.iter().enumerate() {
+            if columns.insert(nfc(name), place).is_some() {
+                return Err(fault(1, format!("the column {name} stands twice")));
+            }
+        }
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            rows.push(record.map_err(|error| {
+                fault(error.position().map_or(0, csv::Position::line), csv_fault(&error))
+            })?);
+        }
+        Ok(Self { columns, rows, faults: Vec::new(), more: 0 })
+    }
+
+    fn settle(mut self) -> Vec<Invalid> {
+        if self.more > 0 {
+            self.faults.push(Invalid::new("", format!("and {} more faults", self.more)));
+        }
+        self.faults
+    }
+
+    fn fault(&mut self, row: Option<usize>, column: &str, detail: impl Into<String>) {
+        if self.faults.len() == MOST_FAULTS {
+            self.more += 1;
+            return;
+        }
+        let line = row.map_or(1, |row| {
+            self.rows[row].position().map_or(row as u64 + 2, csv::Position::line)
+        });
+        self.faults.push(Invalid::new(format!("line {line}, column {column}"), detail));
+    }
+
+    /// Every column that the protocol needs must be there.
+    fn require(&mut self, protocol: &Protocol) {
+        let mut needed = vec!["participant".to_owned(), "arm".to_owned()];
+        needed.extend(protocol.factors.iter().map(|factor| factor.id.clone()));
+        for endpoint in &protocol.endpoints {
+            needed.push(endpoint.id.clone());
+            if endpoint.kind == EndpointKind::TimeToEvent {
+                needed.push(format!("{}_event", endpoint.id));
+            }
+        }
+        for name in needed {
+            if !self.columns.contains_key(&name) {
+                self.fault(None, &name, "is missing");
+            }
+        }
+        if self.rows.is_empty() {
+            self.fault(None, "participant", "has no rows");
+        }
+    }
+
+    fn ignored(&self, protocol: &Protocol) -> Vec<String> {
+        let mut known: BTreeSet<String> = ["participant", "arm"].map(str::to_owned).into();
+        known.extend(OTHERS.map(str::to_owned));
+        known.extend(protocol.factors.iter().map(|factor| factor.id.clone()));
+        for endpoint in &protocol.endpoints {
+            known.insert(endpoint.id.clone());
+            known.insert(format!("{}_event", endpoint.id));
+        }
+        let mut ignored: Vec<&String> =
+            self.columns.keys().filter(|name| !known.contains(*name)).collect();
+        ignored.sort_unstable();
+        ignored
+            .into_iter()
+            .map(|name| format!("the column {name} is not in the protocol and was left out"))
+            .collect()
+    }
+
+    /// The fields of a column; an empty one is missing.
+    fn fields(&self, name: &str) -> Vec<Option<String>> {
+        let place = self.columns[name];
+        self.rows
+            .iter()
+            .map(|row| row.get(place).filter(|field| !field.is_empty()).map(nfc))
+            .collect()
+    }
+
+    fn arms(&mut self, protocol: &Protocol) -> Vec<usize> {
+        let fields = self.fields("arm");
+        let mut arms = Vec::with_capacity(fields.len());
+        for (row, field) in fields.iter().enumerate() {
+            match field.as_ref().and_then(|field| protocol.arm_index(field)) {
+                Some(arm) => arms.push(arm),
+                None => self.fault(Some(row), "arm", "is not an arm of the protocol"),
+            }
+        }
+        arms
+    }
+
+    fn check_participants(&mut self) {
+        let fields = self.fields("participant");
+        let mut seen = BTreeSet::new();
+        for (row, field) in fields.into_iter().enumerate() {
+            match field {
+                None => self.fault(Some(row), "participant", "is missing"),
+                Some(id) => {
+                    if !seen.insert(id) {
+                        self.fault(Some(row), "participant", "stands on an earlier line already");
+                    }
+                }
+            }
+        }
+    }
+
+    fn factor(&mut self, factor: &Factor) -> Column {
+        if factor.kind == FactorKind::Number {
+            return Column::Numbers(self.numbers(&factor.id));
+        }
+        let levels = self.fields(&factor.id);
+        for (row, level) in levels.iter().enumerate() {
+            let known = |level: &String| factor.open_levels || factor.levels.contains(level);
+            if level.as_ref().is_some_and(|level| !known(level)) {
+                self.fault(Some(row), &factor.id, "is not a level of this factor");
+            }
+        }
+        Column::Levels(levels)
+    }
+
+    fn numbers(&mut self, name: &str) -> Vec<Option<f64>> {
+        let fields = self.fields(name);
+        fields
+            .into_iter()
+            .enumerate()
+            .map(|(row, field)| {
+                let number = field?.parse::<f64>().ok().filter(|number| number.is_finite());
+                if number.is_none() {
+                    self.fault(Some(row), name, "is not a number");
+                }
+                number
+            })
+            .collect()
+    }
+
+    fn endpoint(&mut self, endpoint: &Endpoint) -> (Values, Vec<String>) {
+        match endpoint.kind {
+            EndpointKind::Binary => (Values::Binary(self.flags(&endpoint.id)), Vec::new()),
+            EndpointKind::Continuous => (Values::Number(self.numbers(&endpoint.id)), Vec::new()),
+            EndpointKind::Count => {
+                let counts = self.numbers(&endpoint.id);
+                for (row, count) in counts.iter().enumerate() {
+                    if count.is_some_and(|count| count < 0.0 || count.fract() != 0.0) {
+                        self.fault(Some(row), &endpoint.id, "is not a count");
+                    }
+                }
+                (Values::Number(counts), Vec::new())
+            }
+            EndpointKind::TimeToEvent => self.times(endpoint),
+        }
+    }
+
+    fn flags(&mut self, name: &str) -> Vec<Option<bool>> {
+        let fields = self.fields(name);
+        fields
+            .into_iter()
+            .enumerate()
+            .map(|(row, field)| match field?.as_str() {
+                "1" | "1.0" | "true" | "TRUE" => Some(true),
+                "0" | "0.0" | "false" | "FALSE" => Some(false),
+                _ => {
+                    self.fault(Some(row), name, "is neither 0 nor 1");
+                    None
+                }
+            })
+            .collect()
+    }
+
+    fn times(&mut self, endpoint: &Endpoint) -> (Values, Vec<String>) {
+        let weeks = match endpoint.time_unit {
+            TimeUnit::Weeks => 1.0,
+            TimeUnit::Days => 7.0,
+        };
+        let event_column = format!("{}_event", endpoint.id);
+        let (times, events) = (self.numbers(&endpoint.id), self.numbers(&event_column));
+        let mut observations = Vec::with_capacity(times.len());
+        let mut competing = false;
+        for (row, (time, event)) in times.into_iter().zip(events).enumerate() {
+            if time.is_some_and(|time| time < 0.0) {
+                self.fault(Some(row), &endpoint.id, "is negative");
+            }
+            if event.is_some_and(|event| event < 0.0 || event.fract() != 0.0) {
+                self.fault(Some(row), &event_column, "is neither 0 nor a whole number above it");
+            }
+            if time.is_some() != event.is_some() {
+                self.fault(Some(row), &event_column, "is missing where its time is given, or the reverse");
+            }
+            competing |= event.is_some_and(|event| event > 1.0);
+            observations.push(time.zip(event).map(|(time, event)| {
+                let observation = Observation { time: time / weeks, event: event == 1.0 };
+                until_horizon(observation, endpoint)
+            }));
+        }
+        let warnings = if competing { vec![COMPETING.to_owned()] } else { Vec::new() };
+        (Values::Time(observations), warnings)
+    }
+}
+
+fn csv_fault(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} fields where the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "is not UTF-8".into(),
+        _ => "is not CSV".into(),
+    }
+}

@@ -1,0 +1,188 @@
+//! The facts of a data cut, as the analysis reads them.
+
+use crate::conduct::FactKind;
+use crate::conduct::record::{ConversationStatus, OutcomeKind};
+use crate::protocol::Channel;
+use crate::store::{StoreError, StoredFact, Tx};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+
+/// A record of the ledger with its body.
+#[derive(Debug, Deserialize)]
+struct Record<B> {
+    site: Option<String>,
+    recorded_at: DateTime<Utc>,
+    body: B,
+}
+
+/// One enrolled participant.
+#[derive(Debug, Clone)]
+pub struct Enrolled {
+    pub id: String,
+    pub arm: String,
+    pub site: Option<String>,
+    pub stratum: Value,
+    pub index: Option<i64>,
+    pub enrolled_on: NaiveDate,
+    pub factors: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DrawBody {
+    arm: String,
+    levels: Value,
+    index: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EnrolmentBody {
+    enrolled_on: NaiveDate,
+    factors: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ScreeningBody {
+    failed: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CoverageBody {
+    sites: Option<Vec<String>>,
+}
+
+/// A conversation, as posted.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Conversation {
+    pub number: Option<u32>,
+    pub kind: Option<String>,
+    pub scheduled_at: DateTime<Utc>,
+    pub assigned_channel: Option<Channel>,
+    pub offered_channel: Option<Channel>,
+    pub chosen_channel: Option<Channel>,
+    pub held_channel: Option<Channel>,
+    pub status: ConversationStatus,
+    pub initiated_by: Option<String>,
+    pub preparation_minutes: Option<f64>,
+    pub duration_minutes: Option<f64>,
+    pub follow_up_minutes: Option<f64>,
+    pub content: Option<String>,
+}
+
+/// An outcome, as posted.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Outcome {
+    pub kind: OutcomeKind,
+    pub effective_on: NaiveDate,
+    pub until: Option<NaiveDate>,
+    pub code: Option<String>,
+    pub hours: Option<f64>,
+    pub extracted_on: NaiveDate,
+    pub endpoint: Option<String>,
+    pub value: Option<f64>,
+    pub event: Option<u32>,
+}
+
+/// A record about one participant.
+#[derive(Debug, Clone)]
+pub struct About<B> {
+    pub sequence: i64,
+    pub participant: String,
+    pub source: String,
+    pub body: B,
+}
+
+/// Which sites a source reports for; none means all.
+#[derive(Debug, Clone)]
+pub struct Coverage {
+    pub source: String,
+    pub sites: Option<Vec<String>>,
+}
+
+/// Everything within a data cut, without the records that others replaced.
+#[derive(Debug, Default)]
+pub struct CutData {
+    pub screenings: Vec<super::flow::Screening>,
+    pub participants: Vec<Enrolled>,
+    pub conversations: Vec<About<Conversation>>,
+    pub outcomes: Vec<About<Outcome>>,
+    pub coverage: Vec<Coverage>,
+    /// When the last record of the cut was recorded.
+    pub recorded_until: Option<DateTime<Utc>>,
+    /// SHA-256 over the leaves of the cut.
+    pub digest: String,
+}
+
+impl CutData {
+    /// Reads a cut.
+    pub fn load(tx: &mut Tx, trial: &str, cut: i64) -> Result<Self, StoreError> {
+        let mut data = Self::default();
+        for fact in tx.list_facts(trial, FactKind::Screening.as_str(), cut)? {
+            let record: Record<ScreeningBody> = read(&fact)?;
+            let person = fact.participant_id.unwrap_or_default();
+            data.screenings.push(super::flow::Screening { person, failed: record.body.failed });
+        }
+        let draws = tx.list_facts(trial, FactKind::Draw.as_str(), cut)?;
+        let enrolments = tx.list_facts(trial, FactKind::Enrolment.as_str(), cut)?;
+        // A draw and its person are appended together, so that both lists stand in one order.
+        for (draw, enrolment) in draws.iter().zip(&enrolments) {
+            let (drawn, person): (Record<DrawBody>, Record<EnrolmentBody>) =
+                (read(draw)?, read(enrolment)?);
+            if draw.participant_id != enrolment.participant_id {
+                return Err(StoreError::Unreadable("a draw stands without its person".into()));
+            }
+            data.participants.push(Enrolled {
+                id: draw.participant_id.clone().unwrap_or_default(),
+                arm: drawn.body.arm,
+                site: drawn.site,
+                stratum: drawn.body.levels,
+                index: drawn.body.index,
+                enrolled_on: person.body.enrolled_on,
+                factors: person.body.factors,
+            });
+        }
+        data.conversations = data.current(tx, trial, FactKind::Conversation, cut)?;
+        data.outcomes = data.current(tx, trial, FactKind::Outcome, cut)?;
+        for fact in tx.list_facts(trial, FactKind::Coverage.as_str(), cut)? {
+            let record: Record<CoverageBody> = read(&fact)?;
+            let source = fact.source.unwrap_or_default();
+            data.coverage.push(Coverage { source, sites: record.body.sites });
+        }
+        let leaves = tx.list_leaves(trial, cut)?;
+        data.digest = crate::ledger::cut_digest(leaves.iter().map(Vec::as_slice));
+        Ok(data)
+    }
+
+    /// The records of a kind that no other record within the cut replaces.
+    fn current<B: for<'de> Deserialize<'de>>(
+        &mut self,
+        tx: &mut Tx,
+        trial: &str,
+        kind: FactKind,
+        cut: i64,
+    ) -> Result<Vec<About<B>>, StoreError> {
+        let facts = tx.list_facts(trial, kind.as_str(), cut)?;
+        let replaced: HashSet<i64> = facts.iter().filter_map(|fact| fact.replaces).collect();
+        let mut records = Vec::with_capacity(facts.len());
+        for fact in facts {
+            if replaced.contains(&fact.sequence) {
+                continue;
+            }
+            let record: Record<B> = read(&fact)?;
+            self.recorded_until = self.recorded_until.max(Some(record.recorded_at));
+            records.push(About {
+                sequence: fact.sequence,
+                participant: fact.participant_id.unwrap_or_default(),
+                source: fact.source.unwrap_or_default(),
+                body: record.body,
+            });
+        }
+        Ok(records)
+    }
+}
+
+fn read<B: for<'de> Deserialize<'de>>(fact: &StoredFact) -> Result<Record<B>, StoreError> {
+    serde_json::from_str(&fact.record)
+        .map_err(|_| StoreError::Unreadable(format!("fact number {}", fact.sequence)))
+}

@@ -1,0 +1,20 @@
+//! From a data cut or a data file to estimates.
+//!
+//! Both feed one [`Dataset`] of columns; [`run`] follows the protocol's plan over it and gives one
+//! [`Document`], which is what the service stores and the command line prints.
+
+pub mod columns;
+pub mod data_file;
+pub mod document;
+mod estimators;
+pub mod facts;
+pub mod flow;
+mod follow_up;
+mod plan;
+mod pooled;
+mod spells;
+
+pub use columns::{Column, Dataset, Values};
+pub use document::Document;
+pub use plan::run;
+pub use pooled::run as run_pooled;

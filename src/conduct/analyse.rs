@@ -1,0 +1,248 @@
+//! Analyse a data cut, and keep the result with its provenance.
+//!
+//! What is asked is written first (an analysis by arm is a look, which the ledger counts), then it is
+//! computed outside of any transaction, then the result is written. After a crash the service
+//! finishes what was left; a cut gives the same result for ever.
+
+use super::fact::{Draft, FactKind};
+use super::idempotency::{Idempotency, once};
+use super::{Refusal, Service, new_id};
+use crate::access::{Caller, Right};
+use crate::analysis::facts::CutData;
+use crate::analysis::{Dataset, run, run_pooled};
+use crate::store::{AnalysisRow, ResultRow, StoreError};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub data_cut: i64,
+    pub look: Option<u32>,
+}
+
+crate::vocabulary! {
+    /// How far an analysis has come.
+    pub enum Progress { Running = "running", Done = "done", Failed = "failed" }
+}
+
+/// An analysis as it is told.
+#[derive(Debug, Clone, Serialize)]
+pub struct Told {
+    pub analysis: String,
+    pub status: Progress,
+    pub data_cut: i64,
+    pub look: Option<i32>,
+    pub pooled: bool,
+    /// How many analyses by arm this trial has had, this one included.
+    pub looks_so_far: i64,
+    pub protocol_version: i32,
+    pub software: String,
+    pub requested_at: chrono::DateTime<chrono::Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+/// The analyses that this process is computing.
+#[derive(Default)]
+pub struct Running {
+    ids: Mutex<HashSet<String>>,
+    finished: Condvar,
+}
+
+/// Asks for an analysis; returns its id. It is being computed when this returns.
+pub fn ask(
+    service: &Service,
+    caller: &Caller,
+    idempotency: Option<&Idempotency>,
+    trial: &str,
+    request: &Request,
+) -> Result<String, Refusal> {
+    let known = service.trial(caller, trial, Right::Analyse)?;
+    let registration = known.registered()?;
+    let planned = registration.protocol.analysis.looks.as_ref().map_or(0, |l| l.information.len());
+    if request.look.is_some_and(|look| look == 0 || look as usize > planned) {
+        return Err(Refusal::field("look", format!("the protocol plans {planned} looks")));
+    }
+    let pooled = !caller.role.sees_arms();
+    let id = new_id(&service.clock);
+    let id = once(service, caller, idempotency, |tx| {
+        if tx.find_cut(trial, request.data_cut)?.is_none() {
+            return Err(Refusal::field("data_cut", "is not a data cut of this trial"));
+        }
+        let now = service.clock.now();
+        tx.insert_analysis(&AnalysisRow {
+            id: id.clone(),
+            trial_id: trial.to_owned(),
+            data_cut: request.data_cut,
+            registration: registration.number,
+            look: request.look.map(|look| look as i32),
+            pooled,
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            requested_at: now.naive_utc(),
+            requested_by: caller.key_id.clone(),
+        })?;
+        if !pooled {
+            let body = json!({"analysis": id, "data_cut": request.data_cut, "look": request.look});
+            let fact = Draft::of_trial(FactKind::Look, body);
+            let number = tx.take_sequence(trial, 1)?;
+            tx.insert_facts(trial, number, vec![fact.seal(service, caller, now)])?;
+        }
+        Ok(id.clone())
+    })?;
+    start(service, &id);
+    Ok(id)
+}
+
+/// Computes an analysis on a thread of its own, unless this process is at it already.
+fn start(service: &Service, id: &str) {
+    let running = &service.analyses;
+    if !running.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
+        return;
+    }
+    let (service, id) = (service.clone(), id.to_owned());
+    std::thread::spawn(move || {
+        // A defect in an estimator fails this analysis and nothing else.
+        let outcome = catch_unwind(AssertUnwindSafe(|| finish(&service, &id)));
+        if !matches!(outcome, Ok(Ok(()))) {
+            let reason = "the analysis failed: see the log of the service";
+            tracing::error!(analysis = %id, ?outcome, "an analysis failed");
+            let row = result_row(&service, &id, None, Some(reason.into()));
+            let _ = service.store.write(|tx| keep(tx, &row));
+        }
+        let running = &service.analyses;
+        running.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        running.finished.notify_all();
+    });
+}
+
+/// Finishes what a process that ended left unfinished.
+pub fn resume(service: &Service) -> Result<(), Refusal> {
+    let rows = service.store.read(|tx| tx.list_unfinished())?;
+    for row in rows {
+        tracing::info!(analysis = %row.id, "an unfinished analysis is computed");
+        start(service, &row.id);
+    }
+    Ok(())
+}
+
+/// Waits until the analysis is finished, at most as long as configured.
+pub fn wait(service: &Service, id: &str) {
+    let limit = Duration::from_secs(service.config.analysis.wait_seconds);
+    let running = &service.analyses;
+    let ids = running.ids.lock().unwrap_or_else(PoisonError::into_inner);
+    let _ = running.finished.wait_timeout_while(ids, limit, |ids| ids.contains(id));
+}
+
+fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
+    let (row, data) = service.store.read(|tx| {
+        let row = tx.find_analysis(id)?.ok_or(Refusal::NotFound("analysis"))?;
+        if tx.find_result(id)?.is_some() {
+            return Ok((row, None));
+        }
+        let data = CutData::load(tx, &row.trial_id, row.data_cut)?;
+        Ok::<_, Refusal>((row, Some(data)))
+    })?;
+    let Some(data) = data else { return Ok(()) };
+    let registration =
+        service.store.read(|tx| service.registration(tx, &row.trial_id, row.registration))?;
+    let dataset = Dataset::from_cut(&registration.protocol, &data);
+    // The bare digest of the protocol is not told before unblinding: block sizes could be tried out.
+    let digest = registration.protocol_commitment.clone();
+    let analyse = if row.pooled { run_pooled } else { run };
+    let document = analyse(&registration.protocol, digest, &dataset);
+    let result = serde_json::to_string(&document)
+        .map_err(|fault| Refusal::Internal(format!("a result cannot be written: {fault}")))?;
+    let row = result_row(service, id, Some(result), None);
+    service.store.write(|tx| keep(tx, &row))?;
+    Ok(())
+}
+
+fn result_row(
+    service: &Service,
+    id: &str,
+    result: Option<String>,
+    failure: Option<String>,
+) -> ResultRow {
+    let finished_at = service.clock.now().naive_utc();
+    ResultRow { analysis_id: id.to_owned(), finished_at, failure, result }
+}
+
+/// Keeps the first result; another process may have been faster with the same one.
+fn keep(tx: &mut crate::store::Tx, row: &ResultRow) -> Result<(), StoreError> {
+    if tx.find_result(&row.analysis_id)?.is_none() {
+        tx.insert_result(row)?;
+    }
+    Ok(())
+}
+
+/// An analysis with its result, if the caller may see it.
+pub fn find(service: &Service, caller: &Caller, trial: &str, id: &str) -> Result<Told, Refusal> {
+    service.trial(caller, trial, Right::ReadAnalysis)?;
+    service.store.read(|tx| {
+        let row = tx
+            .find_analysis(id)?
+            .filter(|row| row.trial_id == trial && (row.pooled || caller.role.sees_arms()))
+            .ok_or(Refusal::NotFound("analysis"))?;
+        let result = tx.find_result(id)?;
+        tell(service, tx, row, result)
+    })
+}
+
+/// The analyses of a trial that the caller may see, without their results.
+pub fn list(
+    service: &Service,
+    caller: &Caller,
+    trial: &str,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Told>, Refusal> {
+    service.trial(caller, trial, Right::ReadAnalysis)?;
+    let pooled_only = !caller.role.sees_arms();
+    service.store.read(|tx| {
+        let rows = tx.list_analyses(trial, pooled_only, after, limit)?;
+        rows.into_iter()
+            .map(|row| {
+                let result = tx.find_result(&row.id)?;
+                tell(service, tx, row, result).map(|told| Told { result: None, ..told })
+            })
+            .collect()
+    })
+}
+
+fn tell(
+    service: &Service,
+    tx: &mut crate::store::Tx,
+    row: AnalysisRow,
+    result: Option<ResultRow>,
+) -> Result<Told, Refusal> {
+    let (result, failure) = result.map_or((None, None), |row| (row.result, row.failure));
+    let status = match (&result, &failure) {
+        (Some(_), _) => Progress::Done,
+        (None, Some(_)) => Progress::Failed,
+        (None, None) => Progress::Running,
+    };
+    let result = result
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|_| Refusal::Internal("a kept result cannot be read".into()))?;
+    Ok(Told {
+        status,
+        data_cut: row.data_cut,
+        look: row.look,
+        pooled: row.pooled,
+        looks_so_far: tx.count_looks(&row.trial_id, &row.id)?,
+        protocol_version: service.registration(tx, &row.trial_id, row.registration)?.version,
+        software: row.software,
+        requested_at: row.requested_at.and_utc(),
+        failure,
+        result,
+        analysis: row.id,
+    })
+}

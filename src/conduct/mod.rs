@@ -1,0 +1,107 @@
+//! What happens while the trial runs, one file per use case.
+//!
+//! A use case reads and validates, decides (a pure step), persists, and appends its facts to the
+//! ledger, all in one transaction. Writes of citizens and sources go through [`group`], which does
+//! this for many at once.
+
+pub mod analyse;
+pub mod change_status;
+pub mod citizen;
+pub mod cut;
+pub mod draft;
+pub mod enrol;
+pub mod enrolment;
+mod fact;
+pub mod flow;
+pub mod group;
+pub mod idempotency;
+pub mod issue_key;
+pub mod record;
+mod refusal;
+pub mod register;
+pub mod trial;
+pub mod writer;
+
+pub use fact::FactKind;
+pub use refusal::Refusal;
+pub use trial::{Status, Trial};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::secrets::Secrets;
+use crate::store::{Store, StoreError};
+use std::sync::Arc;
+
+/// What every use case needs: the database, the time, the keys and the settings.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+pub struct Inner {
+    pub store: Store,
+    pub clock: Clock,
+    pub secrets: Secrets,
+    pub config: Config,
+    trials: trial::Cache,
+    pub(crate) analyses: analyse::Running,
+}
+
+impl std::ops::Deref for Service {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("the schema of the database is not up to date: run `lodkast migrate`")]
+    NotMigrated,
+    #[error("the {0} is not the one that this database was made with")]
+    WrongKey(&'static str),
+}
+
+impl Service {
+    /// Opens the service on a database whose schema is up to date and whose keys are these.
+    pub fn open(
+        store: Store,
+        clock: Clock,
+        secrets: Secrets,
+        config: Config,
+    ) -> Result<Self, NotStarted> {
+        if !store.is_up_to_date()? {
+            return Err(NotStarted::NotMigrated);
+        }
+        check_keys(&store, &secrets)?;
+        let (trials, analyses) = (trial::Cache::default(), analyse::Running::default());
+        Ok(Self(Arc::new(Inner { store, clock, secrets, config, trials, analyses })))
+    }
+}
+
+/// The database remembers the fingerprints of the keys it was made with.
+fn check_keys(store: &Store, secrets: &Secrets) -> Result<(), NotStarted> {
+    for (name, print) in secrets.key_fingerprints() {
+        let known = store.write(|tx| {
+            let known = tx.find_installation(name)?;
+            if known.is_none() {
+                tx.insert_installation(name, &print)?;
+            }
+            Ok::<_, StoreError>(known)
+        })?;
+        if known.is_some_and(|known| known != print) {
+            return Err(NotStarted::WrongKey(name));
+        }
+    }
+    Ok(())
+}
+
+/// A new id: UUIDv7, so that rows lie in the order in which they were made.
+pub(crate) fn new_id(clock: &Clock) -> String {
+    let now = clock.now();
+    let seconds = now.timestamp().max(0) as u64;
+    let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
+    uuid::Uuid::new_v7(time).to_string()
+}

@@ -1,0 +1,64 @@
+//! Why a request was not done. One enum for all use cases; `api/problem.rs` gives each its status.
+
+use crate::access::Right;
+use crate::document::Invalid;
+use crate::store::{Failure, StoreError};
+
+/// Why a request was not done. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("no key was given, or it is not known or no longer valid")]
+    Unauthenticated,
+    #[error("the key lacks the right {0}")]
+    MissingRight(Right),
+    #[error("the key is not for this site")]
+    SiteOutOfScope,
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    #[error("the request is not valid")]
+    Invalid(Vec<Invalid>),
+    #[error("a trial with this id exists already")]
+    TrialExists,
+    #[error("the trial is {status}: {why}")]
+    WrongStatus { status: String, why: String },
+    #[error("the citizen takes part at another site")]
+    CitizenElsewhere,
+    #[error("the Idempotency-Key was used for another request")]
+    IdempotencyMismatch,
+    #[error("the source has sent another record under this source_id")]
+    SourceIdTaken,
+    #[error("the record to be replaced was replaced before")]
+    AlreadyReplaced,
+    #[error("{0}")]
+    Impossible(String),
+    #[error("another person must approve")]
+    SecondPersonNeeded(String),
+    #[error("too many requests are waiting")]
+    Busy,
+    #[error("the data base is not available")]
+    Store(StoreError),
+    #[error("the service failed: {0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Refusal::Store(error)
+    }
+}
+
+impl Failure for Refusal {
+    fn of_store(&self) -> Option<&StoreError> {
+        match self {
+            Refusal::Store(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal {
+    /// One invalid field.
+    pub fn field(field: &str, detail: impl Into<String>) -> Self {
+        Refusal::Invalid(vec![Invalid::new(field, detail)])
+    }
+}

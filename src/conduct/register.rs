@@ -1,0 +1,90 @@
+//! Register a trial: freeze the protocol, take and seal the seed, publish the commitments.
+
+use super::fact::{Draft, FactKind};
+use super::idempotency::{Idempotency, once};
+use super::trial::purpose;
+use super::{Refusal, Service, Status};
+use crate::access::{Caller, Right};
+use crate::protocol::canonical::sha256;
+use crate::randomization::{Allocator, DRAW_VERSION, Seed};
+use crate::secrets::random_bytes;
+use crate::store::RegistrationRow;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// What is public of a registration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Registered {
+    pub trial: String,
+    /// Counts the registrations of this trial: a second one is a new, visible commitment.
+    pub registration: i32,
+    /// Version of the protocol.
+    pub version: i32,
+    pub registered_at: DateTime<Utc>,
+    pub draw_version: String,
+    /// SHA-256 that binds the service to the seed.
+    pub commitment: String,
+    /// SHA-256 over a salt and the canonical protocol: a bare digest would let block sizes be
+    /// tried out.
+    pub protocol_commitment: String,
+}
+
+/// Registers the newest draft.
+pub fn run(
+    service: &Service,
+    caller: &Caller,
+    idempotency: Option<&Idempotency>,
+    trial: &str,
+) -> Result<Registered, Refusal> {
+    service.trial(caller, trial, Right::ConductTrial)?;
+    once(service, caller, idempotency, |tx| {
+        let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
+        let status = row.status.clone();
+        if status != Status::Draft.as_str() && status != Status::Registered.as_str() {
+            return Err(Refusal::WrongStatus {
+                status,
+                why: "a trial is registered before enrolment opens".into(),
+            });
+        }
+        let draft = tx
+            .find_draft(trial)?
+            .ok_or_else(|| Refusal::Internal("a trial has no draft".into()))?;
+        let protocol = service.open_protocol(trial, &draft.sealed_protocol)?;
+        Allocator::can_draw(&protocol).map_err(|fault| Refusal::WrongStatus {
+            status,
+            why: format!("it cannot be registered: {fault}"),
+        })?;
+
+        let (seed, salt) = (Seed::new(random_bytes()), random_bytes::<32>());
+        let canonical = protocol.canonical();
+        let now = service.clock.now();
+        let registered = Registered {
+            trial: trial.to_owned(),
+            registration: row.registration + 1,
+            version: 1,
+            registered_at: now,
+            draw_version: DRAW_VERSION.to_owned(),
+            commitment: hex::encode(seed.commitment(trial, &protocol.digest()).0),
+            protocol_commitment: hex::encode(sha256(&[&salt[..], canonical.as_bytes()].concat())),
+        };
+        tx.insert_registration(&RegistrationRow {
+            trial_id: trial.to_owned(),
+            number: registered.registration,
+            version: registered.version,
+            sealed_protocol: service.seal_protocol(&protocol),
+            sealed_seed: service.secrets.seal(&purpose(trial, "seed"), seed.bytes()),
+            sealed_salt: service.secrets.seal(&purpose(trial, "salt"), &salt),
+            draw_version: registered.draw_version.clone(),
+            commitment: registered.commitment.clone(),
+            protocol_commitment: registered.protocol_commitment.clone(),
+            registered_at: now.naive_utc(),
+            registered_by: caller.key_id.clone(),
+        })?;
+        tx.update_trial(trial, Status::Registered.as_str(), registered.registration)?;
+        let fact = Draft::of_trial(FactKind::Registration, json!(registered));
+        let first = tx.take_sequence(trial, 1)?;
+        tx.insert_facts(trial, first, vec![fact.seal(service, caller, now)])?;
+        Ok(registered)
+    })
+}
