@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Europe::Copenhagen;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A source of the present time.
 #[derive(Clone)]
@@ -11,7 +11,8 @@ pub struct Clock(Source);
 #[derive(Clone)]
 enum Source {
     System,
-    Set(Arc<Mutex<DateTime<Utc>>>),
+    /// None where the standing clock was let go.
+    Set(Arc<Mutex<Option<DateTime<Utc>>>>),
 }
 
 impl Clock {
@@ -22,14 +23,22 @@ impl Clock {
 
     /// A clock that stands still until it is set.
     pub fn standing_at(time: DateTime<Utc>) -> Self {
-        Self(Source::Set(Arc::new(Mutex::new(time))))
+        Self(Source::Set(Arc::new(Mutex::new(Some(time)))))
     }
 
     /// Sets a standing clock; the machine's own clock cannot be set.
     pub fn set(&self, time: DateTime<Utc>) {
-        match &self.0 {
-            Source::System => unreachable!("only a standing clock is ever set"),
-            Source::Set(standing) => *standing.lock().unwrap_or_else(|e| e.into_inner()) = time,
+        self.put(Some(time));
+    }
+
+    /// Lets a standing clock go: from now on it is the clock of the machine.
+    pub fn release(&self) {
+        self.put(None);
+    }
+
+    fn put(&self, time: Option<DateTime<Utc>>) {
+        if let Source::Set(standing) = &self.0 {
+            *standing.lock().unwrap_or_else(PoisonError::into_inner) = time;
         }
     }
 
@@ -38,7 +47,9 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.0 {
             Source::System => Utc::now(),
-            Source::Set(standing) => *standing.lock().unwrap_or_else(|e| e.into_inner()),
+            Source::Set(standing) => {
+                standing.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(Utc::now)
+            }
         };
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
     }

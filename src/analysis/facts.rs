@@ -23,8 +23,6 @@ pub struct Enrolled {
     pub id: String,
     pub arm: String,
     pub site: Option<String>,
-    pub stratum: Value,
-    pub index: Option<i64>,
     pub enrolled_on: NaiveDate,
     pub factors: Map<String, Value>,
 }
@@ -32,8 +30,6 @@ pub struct Enrolled {
 #[derive(Debug, Deserialize)]
 struct DrawBody {
     arm: String,
-    levels: Value,
-    index: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,8 +132,6 @@ impl CutData {
                 id: draw.participant_id.clone().unwrap_or_default(),
                 arm: drawn.body.arm,
                 site: drawn.site,
-                stratum: drawn.body.levels,
-                index: drawn.body.index,
                 enrolled_on: person.body.enrolled_on,
                 factors: person.body.factors,
             });

@@ -1,7 +1,7 @@
 //! The flow of participants (CONSORT 2010): assessed, excluded with reasons, randomized, allocated.
 
 use crate::protocol::Protocol;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A person who was screened out, and the rules that excluded.
@@ -12,7 +12,7 @@ pub struct Screening {
 }
 
 /// Persons whom one rule excluded; one person may be excluded by several.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Reason {
     pub rule: String,
     pub reason: String,
@@ -20,14 +20,14 @@ pub struct Reason {
 }
 
 /// Persons who were excluded before the draw.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, Default)]
 pub struct Excluded {
     pub n: u64,
     pub reasons: Vec<Reason>,
 }
 
 /// Participants of one arm.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Allocated {
     pub arm: String,
     pub label: String,
@@ -35,7 +35,7 @@ pub struct Allocated {
 }
 
 /// The flow diagram as numbers.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, Default)]
 pub struct Flow {
     /// Persons assessed for eligibility; none where a data file does not tell.
     pub assessed: Option<u64>,

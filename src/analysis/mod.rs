@@ -7,6 +7,7 @@ pub mod columns;
 pub mod data_file;
 pub mod document;
 mod estimators;
+pub mod export;
 pub mod facts;
 pub mod flow;
 mod follow_up;

@@ -35,7 +35,7 @@ pub enum Refusal {
     SecondPersonNeeded(String),
     #[error("too many requests are waiting")]
     Busy,
-    #[error("the data base is not available")]
+    #[error("the database is not available")]
     Store(StoreError),
     #[error("the service failed: {0}")]
     Internal(String),

@@ -31,7 +31,8 @@ pub struct NewFact {
 
 /// A numbered fact.
 #[derive(Debug, Clone, Queryable, Insertable)]
-#[diesel(table_name = facts)]
+// Without this, diesel inserts row by row within a transaction of its own.
+#[diesel(table_name = facts, treat_none_as_default_value = false)]
 pub struct FactRow {
     pub trial_id: String,
     pub sequence: i64,

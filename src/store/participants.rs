@@ -10,7 +10,7 @@ const IDS: usize = 10_000;
 
 /// The link from a citizen's pseudonym to the random id under which facts are kept.
 #[derive(Debug, Clone, Queryable, Insertable)]
-#[diesel(table_name = citizens)]
+#[diesel(table_name = citizens, treat_none_as_default_value = false)]
 pub struct CitizenRow {
     pub trial_id: String,
     pub pseudonym: String,

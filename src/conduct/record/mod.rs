@@ -15,6 +15,7 @@ use super::group::{Batch, Outcome, Task, Work};
 use super::{Refusal, Service, Trial};
 use crate::access::{Caller, Right};
 use crate::document::{Faults, Object};
+use crate::ledger;
 use crate::store::{ParticipantRow, SourceKey, StoredFact, Tx};
 use chrono::NaiveDate;
 use serde_json::{Value, json};
@@ -158,7 +159,8 @@ struct OnFile {
     place: Place,
     participant: Option<String>,
     replaces: Option<String>,
-    body: Value,
+    /// In canonical JSON: 36 and 36.0 are one number.
+    body: String,
     replaced: bool,
 }
 
@@ -224,7 +226,7 @@ pub(super) fn decide(
                     place: Place::Within(index),
                     participant: Some(participant.id.clone()),
                     replaces: posted.replaces.clone(),
-                    body: posted.body.clone(),
+                    body: ledger::record(&posted.body),
                     replaced: false,
                 };
                 filed.insert(source_key(task, posted, &posted.source_id), (on_file, fact.id.clone()));
@@ -256,7 +258,7 @@ fn judge<'a>(
     if let Some((known, id)) = filed.get(&source_key(task, posted, &posted.source_id)) {
         let same = known.participant.as_deref() == Some(&participant.id)
             && known.replaces == posted.replaces
-            && known.body == posted.body;
+            && known.body == ledger::record(&posted.body);
         return if same {
             Ok(Judgement::Repeat { place: known.place, id: id.clone() })
         } else {
@@ -356,12 +358,12 @@ fn load_filed(
 }
 
 fn on_file(fact: StoredFact, replaced: bool) -> OnFile {
-    let mut record: Value = serde_json::from_str(&fact.record).unwrap_or_default();
+    let record: Value = serde_json::from_str(&fact.record).unwrap_or_default();
     OnFile {
         place: Place::Stored(fact.sequence),
         participant: fact.participant_id,
         replaces: record["replaces"].as_str().map(str::to_owned),
-        body: record["body"].take(),
+        body: ledger::record(&record["body"]),
         replaced,
     }
 }
@@ -393,4 +395,61 @@ fn note_coverage(
         batch.facts.push(draft.seal(service, caller, service.clock.now()));
     }
     Ok(())
+}
+
+/// Writes many records, each by itself: one that is refused touches no other. `values` are the
+/// parsed records, or why one could not be parsed.
+pub fn bulk(
+    service: &Service,
+    trial: &Trial,
+    stream: Stream,
+    caller: &std::sync::Arc<Caller>,
+    values: Vec<Result<Value, Refusal>>,
+) -> Vec<Result<super::group::Recorded, Refusal>> {
+    let read: Vec<Result<Posted, Refusal>> =
+        values.into_iter().map(|value| self::read(service, trial, stream, &value?)).collect();
+    let tasks: Vec<Task> = read
+        .iter()
+        .filter_map(|posted| posted.as_ref().ok())
+        .map(|posted| Task {
+            caller: caller.clone(),
+            idempotency: None,
+            work: Work::Record(Box::new(posted.clone())),
+        })
+        .collect();
+    let mut answers = super::group::run(service, &trial.id, &tasks).into_iter();
+    read.into_iter()
+        .map(|posted| {
+            posted?;
+            match answers.next() {
+                Some(Ok(super::group::Answer::Recorded(recorded))) => Ok(recorded),
+                Some(Err(refusal)) => Err(refusal),
+                _ => Err(Refusal::Internal("a record was not answered".into())),
+            }
+        })
+        .collect()
+}
+
+/// One page of the records of a stream that the caller may see.
+pub fn page(
+    service: &Service,
+    caller: &Caller,
+    trial: &str,
+    stream: Stream,
+    participant: Option<&str>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<StoredFact>, Refusal> {
+    service.trial(caller, trial, stream.read_right())?;
+    let sites = caller.site_list();
+    service.store.read(|tx| {
+        let page = crate::store::Page {
+            kind: stream.kind().as_str(),
+            sites: sites.as_deref(),
+            participant,
+            after,
+            limit,
+        };
+        Ok(tx.page_facts(trial, &page)?)
+    })
 }

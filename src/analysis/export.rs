@@ -1,0 +1,252 @@
+//! Analysis data sets as CSV, with a data dictionary.
+//!
+//! `participants` has the columns of the data file of `lodkast analyse`, so that an export can be
+//! analysed as it is. While the trial is blinded, whatever shows the arm is left out: the arm, the
+//! channels, the minutes, the attendance.
+
+use super::columns::{Column, Dataset, Values};
+use super::facts::{CutData, Enrolled};
+use crate::clock::danish_day;
+use crate::protocol::{Endpoint, EndpointKind, Origin, Protocol};
+
+crate::vocabulary! {
+    /// The data sets.
+    pub enum DataSet {
+        Participants = "participants",
+        Conversations = "conversations",
+        Outcomes = "outcomes",
+        Dictionary = "dictionary",
+    }
+}
+
+/// One column: its name, what it holds, and whether it shows the arm.
+struct Field {
+    name: String,
+    meaning: String,
+    unit: &'static str,
+    shows_arm: bool,
+}
+
+fn field(name: &str, meaning: &str, unit: &'static str, shows_arm: bool) -> Field {
+    Field { name: name.into(), meaning: meaning.into(), unit, shows_arm }
+}
+
+/// A data set as CSV. `unblinded` says whether the reader may see the arm.
+pub fn to_csv(protocol: &Protocol, data: &CutData, set: DataSet, unblinded: bool) -> String {
+    match set {
+        DataSet::Participants => participants(protocol, data, unblinded),
+        DataSet::Conversations => conversations(data, unblinded),
+        DataSet::Outcomes => outcomes(data),
+        DataSet::Dictionary => dictionary(protocol, unblinded),
+    }
+}
+
+fn participants(protocol: &Protocol, data: &CutData, unblinded: bool) -> String {
+    let dataset = Dataset::from_cut(protocol, data);
+    let fields = participant_fields(protocol);
+    table(&fields, unblinded, data.participants.len(), |row, name| {
+        participant_cell(&dataset, &data.participants[row], row, name)
+    })
+}
+
+fn participant_cell(dataset: &Dataset, enrolled: &Enrolled, row: usize, name: &str) -> String {
+    match name {
+        "participant" => enrolled.id.clone(),
+        "arm" => enrolled.arm.clone(),
+        "enrolled_on" => enrolled.enrolled_on.to_string(),
+        _ => match (dataset.factors.get(name), endpoint_value(dataset, row, name)) {
+            (Some(Column::Levels(levels)), _) => levels[row].clone().unwrap_or_default(),
+            (Some(Column::Numbers(numbers)), _) => number(numbers[row]),
+            (None, value) => value,
+        },
+    }
+}
+
+fn endpoint_value(dataset: &Dataset, row: usize, name: &str) -> String {
+    let event = name.strip_suffix("_event").and_then(|id| dataset.endpoints.get(id));
+    match (dataset.endpoints.get(name), event) {
+        (Some(Values::Binary(values)), _) => {
+            values[row].map_or(String::new(), |value| u8::from(value).to_string())
+        }
+        (Some(Values::Number(values)), _) => number(values[row]),
+        (Some(Values::Time(values)), _) => number(values[row].map(|o| o.time)),
+        (None, Some(Values::Time(values))) => {
+            values[row].map_or(String::new(), |o| u8::from(o.event).to_string())
+        }
+        _ => String::new(),
+    }
+}
+
+/// The shortest digits that read back as the same number.
+fn number(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
+
+fn participant_fields(protocol: &Protocol) -> Vec<Field> {
+    let mut fields = vec![
+        field("participant", "Random id of the participant", "", false),
+        field("arm", "Arm by the draw", "", true),
+        field("enrolled_on", "Day of the enrolment", "date", false),
+    ];
+    for factor in &protocol.factors {
+        fields.push(field(&factor.id, &factor.label, "", false));
+    }
+    for endpoint in &protocol.endpoints {
+        let shows_arm = shows_arm(endpoint);
+        let unit = match endpoint.kind {
+            EndpointKind::Binary => "0 or 1",
+            EndpointKind::TimeToEvent => "weeks",
+            _ => "",
+        };
+        fields.push(field(&endpoint.id, &endpoint.label, unit, shows_arm));
+        if endpoint.kind == EndpointKind::TimeToEvent {
+            let name = format!("{}_event", endpoint.id);
+            fields.push(field(&name, "1 event, 0 censored", "0 or 1", shows_arm));
+        }
+    }
+    fields
+}
+
+/// Attendance and minutes differ so much between channels that they tell the arm.
+fn shows_arm(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.from, Origin::Attendance | Origin::DurationMinutes)
+}
+
+fn conversation_fields() -> Vec<Field> {
+    let mut fields = vec![
+        field("sequence", "Number of the record in the trial's sequence", "", false),
+        field("participant", "Random id of the participant", "", false),
+        field("source", "Source that posted the record", "", false),
+        field("number", "Number of the conversation", "", false),
+        field("kind", "first, regular, joint or follow_up", "", false),
+        field("scheduled_on", "Day of the conversation, in Denmark", "date", false),
+    ];
+    for (name, meaning, unit) in [
+        ("status", "held, no_show, cancelled, rebooked or exempt", ""),
+        ("assigned_channel", "Channel by the arm", ""),
+        ("offered_channel", "Channel that was offered", ""),
+        ("chosen_channel", "Channel that the citizen chose", ""),
+        ("held_channel", "Channel in which it was held", ""),
+        ("initiated_by", "Who asked for the conversation", ""),
+        ("preparation_minutes", "Preparation", "minutes"),
+        ("duration_minutes", "Conversation", "minutes"),
+        ("follow_up_minutes", "Work afterwards", "minutes"),
+        ("content", "advice, monitoring or both", ""),
+    ] {
+        fields.push(field(name, meaning, unit, true));
+    }
+    fields
+}
+
+fn conversations(data: &CutData, unblinded: bool) -> String {
+    table(&conversation_fields(), unblinded, data.conversations.len(), |row, name| {
+        let record = &data.conversations[row];
+        let body = &record.body;
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        match name {
+            "sequence" => record.sequence.to_string(),
+            "participant" => record.participant.clone(),
+            "source" => record.source.clone(),
+            "number" => body.number.map_or(String::new(), |n| n.to_string()),
+            "kind" => text(body.kind.as_deref()),
+            "scheduled_on" => danish_day(body.scheduled_at).to_string(),
+            "status" => body.status.to_string(),
+            "assigned_channel" => text(body.assigned_channel.map(|c| c.as_str())),
+            "offered_channel" => text(body.offered_channel.map(|c| c.as_str())),
+            "chosen_channel" => text(body.chosen_channel.map(|c| c.as_str())),
+            "held_channel" => text(body.held_channel.map(|c| c.as_str())),
+            "initiated_by" => text(body.initiated_by.as_deref()),
+            "preparation_minutes" => number(body.preparation_minutes),
+            "duration_minutes" => number(body.duration_minutes),
+            "follow_up_minutes" => number(body.follow_up_minutes),
+            _ => text(body.content.as_deref()),
+        }
+    })
+}
+
+fn outcome_fields() -> Vec<Field> {
+    [
+        ("sequence", "Number of the record in the trial's sequence", ""),
+        ("participant", "Random id of the participant", ""),
+        ("source", "Source that posted the record", ""),
+        ("kind", "What happened", ""),
+        ("effective_on", "Day on which it happened", "date"),
+        ("until", "Announced first day without the job", "date"),
+        ("code", "Code of the source", ""),
+        ("hours", "Hours a week", "hours"),
+        ("extracted_on", "Day to which the extract is complete", "date"),
+        ("endpoint", "Endpoint of a reported value", ""),
+        ("value", "Reported value", ""),
+        ("event", "1 event, 0 censored, 2 and above competing", ""),
+    ]
+    .map(|(name, meaning, unit)| field(name, meaning, unit, false))
+    .into()
+}
+
+fn outcomes(data: &CutData) -> String {
+    table(&outcome_fields(), true, data.outcomes.len(), |row, name| {
+        let record = &data.outcomes[row];
+        let body = &record.body;
+        match name {
+            "sequence" => record.sequence.to_string(),
+            "participant" => record.participant.clone(),
+            "source" => record.source.clone(),
+            "kind" => body.kind.to_string(),
+            "effective_on" => body.effective_on.to_string(),
+            "until" => body.until.map_or(String::new(), |day| day.to_string()),
+            "code" => body.code.clone().unwrap_or_default(),
+            "hours" => number(body.hours),
+            "extracted_on" => body.extracted_on.to_string(),
+            "endpoint" => body.endpoint.clone().unwrap_or_default(),
+            "value" => number(body.value),
+            _ => body.event.map_or(String::new(), |event| event.to_string()),
+        }
+    })
+}
+
+fn dictionary(protocol: &Protocol, unblinded: bool) -> String {
+    let sets = [
+        (DataSet::Participants, participant_fields(protocol)),
+        (DataSet::Conversations, conversation_fields()),
+        (DataSet::Outcomes, outcome_fields()),
+    ];
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let _ = writer.write_record(["data_set", "column", "meaning", "unit", "shown"]);
+    for (set, fields) in sets {
+        for field in fields {
+            let shown = if field.shows_arm && !unblinded { "after unblinding" } else { "yes" };
+            let row = [set.as_str(), &field.name, &field.meaning, field.unit, shown];
+            let _ = writer.write_record(row.map(inert));
+        }
+    }
+    finish(writer)
+}
+
+fn table(
+    fields: &[Field],
+    unblinded: bool,
+    rows: usize,
+    cell: impl Fn(usize, &str) -> String,
+) -> String {
+    let shown: Vec<&Field> =
+        fields.iter().filter(|field| unblinded || !field.shows_arm).collect();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing to memory cannot fail.
+    let _ = writer.write_record(shown.iter().map(|field| field.name.as_str()));
+    for row in 0..rows {
+        let cells = shown.iter().map(|field| inert(&cell(row, &field.name)));
+        let _ = writer.write_record(cells);
+    }
+    finish(writer)
+}
+
+/// A text that a spreadsheet would run as a formula gets an apostrophe before it; numbers do not.
+fn inert(text: &str) -> String {
+    let risky = text.starts_with(['=', '+', '-', '@', '\t']) && text.parse::<f64>().is_err();
+    if risky { format!("'{text}") } else { text.to_owned() }
+}
+
+fn finish(writer: csv::Writer<Vec<u8>>) -> String {
+    let bytes = writer.into_inner().unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
+}

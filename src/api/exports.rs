@@ -1,0 +1,38 @@
+//! `/v1/trials/{trial}/exports/{dataset}.csv`.
+
+use super::identity::Identity;
+use super::{App, Problem, blocking};
+use crate::analysis::export::DataSet;
+use crate::conduct::{Refusal, export};
+use actix_web::{HttpResponse, get, web};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+/// Which cut is exported.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    data_cut: i64,
+}
+
+/// A data set of a cut as CSV: participants, conversations, outcomes, or dictionary.
+#[utoipa::path(get, path = "/v1/trials/{trial}/exports/{dataset}.csv", tag = "analyses", params(("trial" = String, Path), ("dataset" = String, Path), ExportQuery), responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem)))]
+#[get("/v1/trials/{trial}/exports/{dataset}.csv")]
+pub async fn download(
+    app: web::Data<App>,
+    caller: Identity,
+    path: web::Path<(String, String)>,
+    query: web::Query<ExportQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (trial, name) = path.into_inner();
+    let service = app.service.clone();
+    let text = blocking(move || {
+        let set = DataSet::parse(&name).ok_or(Refusal::NotFound("data set"));
+        let cut = query.data_cut;
+        // The right comes first: who lacks it does not learn which data sets there are.
+        service.trial(&caller.0, &trial, crate::access::Right::Export)?;
+        export::run(&service, &caller.0, &trial, cut, set?)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().content_type("text/csv; charset=utf-8").body(text))
+}

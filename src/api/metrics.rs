@@ -1,0 +1,80 @@
+//! Measurements for Prometheus. None of them tells an arm.
+
+use crate::conduct::Service;
+use crate::conduct::writer::Writer;
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// The measurements of one process.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    records: IntCounterVec,
+    waiting: IntGauge,
+    retries: IntGauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let requests = IntCounterVec::new(
+            Opts::new("lodkast_http_requests_total", "Requests answered"),
+            &["method", "route", "status"],
+        );
+        let seconds = HistogramVec::new(
+            HistogramOpts::new("lodkast_http_request_seconds", "Time to the answer's head"),
+            &["method", "route"],
+        );
+        let records = IntCounterVec::new(
+            Opts::new("lodkast_writes_total", "Writes of citizens and sources, by what came of them"),
+            &["what", "outcome"],
+        );
+        let waiting = IntGauge::new("lodkast_writer_waiting", "Single writes in the queue");
+        let retries =
+            IntGauge::new("lodkast_store_retries", "Transactions run again after a lost race");
+        let named = "the names above are valid and differ";
+        let metrics = Self {
+            registry: Registry::new(),
+            requests: requests.expect(named),
+            seconds: seconds.expect(named),
+            records: records.expect(named),
+            waiting: waiting.expect(named),
+            retries: retries.expect(named),
+        };
+        let register = |collector: Box<dyn prometheus::core::Collector>| {
+            metrics.registry.register(collector).expect(named);
+        };
+        register(Box::new(metrics.requests.clone()));
+        register(Box::new(metrics.seconds.clone()));
+        register(Box::new(metrics.records.clone()));
+        register(Box::new(metrics.waiting.clone()));
+        register(Box::new(metrics.retries.clone()));
+        metrics
+    }
+}
+
+impl Metrics {
+    pub fn observe(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        // A client may invent methods; each would be a series of its own.
+        let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"].contains(&method);
+        let method = if known { method } else { "other" };
+        self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
+        self.seconds.with_label_values(&[method, route]).observe(seconds);
+    }
+
+    /// Counts what came of a write.
+    pub fn wrote(&self, what: &str, outcome: &str) {
+        self.records.with_label_values(&[what, outcome]).inc();
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self, service: &Service, writer: &Writer) -> String {
+        self.waiting.set(writer.waiting() as i64);
+        self.retries.set(service.store.retries() as i64);
+        let mut text = Vec::new();
+        // Writing to memory cannot fail.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+}

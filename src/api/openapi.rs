@@ -1,0 +1,75 @@
+//! The OpenAPI document, and the pages that show it.
+
+use super::{
+    analyses, data_cuts, enrolments, exports, flow, health, keys, participants, records, trials,
+};
+use actix_web::{HttpResponse, get};
+use std::sync::OnceLock;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::SwaggerUi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "lodkast", description = "Randomized controlled trials in public employment services"),
+    paths(
+        health::healthz, health::readyz, health::metrics,
+        trials::create, trials::list, trials::show, trials::revise, trials::register,
+        trials::change_status,
+        enrolments::enrol,
+        participants::list, participants::show, participants::search,
+        records::post_conversations, records::list_conversations,
+        records::post_outcomes, records::list_outcomes,
+        flow::show,
+        data_cuts::create, data_cuts::list,
+        analyses::create, analyses::list, analyses::show,
+        exports::download,
+        keys::create, keys::list, keys::approve, keys::revoke,
+    ),
+    security(("api_key" = [])),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        openapi
+            .components
+            .get_or_insert_with(Default::default)
+            .add_security_scheme("api_key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The whole document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The OpenAPI document of this service.
+#[get("/openapi.json")]
+pub async fn show() -> HttpResponse {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| document().to_json().unwrap_or_default());
+    HttpResponse::Ok().content_type("application/json").body(text.as_str())
+}
+
+/// The pages that show the document, at `/docs/`.
+pub fn pages() -> SwaggerUi {
+    SwaggerUi::new("/docs/{_:.*}").url("/docs/openapi.json", document())
+}
+
+/// Whether some method is taken at this path.
+pub fn knows(path: &str) -> bool {
+    static PATTERNS: OnceLock<Vec<Vec<String>>> = OnceLock::new();
+    let cut = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let patterns =
+        PATTERNS.get_or_init(|| document().paths.paths.keys().map(|path| cut(path)).collect());
+    let asked = cut(path);
+    patterns.iter().any(|pattern| {
+        pattern.len() == asked.len()
+            && pattern.iter().zip(&asked).all(|(known, part)| known.starts_with('{') || known == part)
+    })
+}

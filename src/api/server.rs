@@ -1,0 +1,92 @@
+//! The HTTP server of one process.
+
+use super::metrics::Metrics;
+use super::{App, application};
+use crate::conduct::writer::Writer;
+use crate::conduct::{Service, analyse};
+use actix_web::dev::ServerHandle;
+use actix_web::{HttpServer, web};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A server that is running on a thread of its own.
+pub struct Running {
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// Starts the server. It ends on SIGTERM or SIGINT (where `signals`), or by [`Running::stop`]:
+/// requests in flight are finished first, and every accepted write is committed.
+pub fn start(service: Service, listener: TcpListener, signals: bool) -> io::Result<Running> {
+    let address = listener.local_addr()?;
+    let (sender, receiver) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("server".into()).spawn(move || {
+        actix_web::rt::System::new().block_on(run(service, listener, signals, sender))
+    })?;
+    match receiver.recv() {
+        Ok(handle) => Ok(Running { address, handle, thread }),
+        // The thread ended before it told its handle: its own error says why.
+        Err(_) => Err(join(thread).err().unwrap_or_else(|| io::Error::other("no server"))),
+    }
+}
+
+async fn run(
+    service: Service,
+    listener: TcpListener,
+    signals: bool,
+    sender: mpsc::Sender<ServerHandle>,
+) -> io::Result<()> {
+    let config = service.config.clone();
+    let resumed = service.clone();
+    let resumed = web::block(move || analyse::resume(&resumed)).await;
+    if !matches!(resumed, Ok(Ok(()))) {
+        tracing::warn!("unfinished analyses could not be looked for");
+    }
+    let (writer, writing) = Writer::start(service.clone());
+    let app = web::Data::new(App { service, writer, metrics: Metrics::default() });
+    let workers = match config.server.workers {
+        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        n => n,
+    };
+    let mut server = HttpServer::new(move || application(app.clone()))
+        .workers(workers)
+        .client_request_timeout(Duration::from_secs(config.limits.request_seconds))
+        .shutdown_timeout(config.server.shutdown_seconds)
+        .listen(listener)?;
+    if !signals {
+        server = server.disable_signals();
+    }
+    let server = server.run();
+    let _ = sender.send(server.handle());
+    server.await?;
+    // The workers have dropped the application, and with it the last handle of the writer: it
+    // commits what is queued and ends.
+    let _ = web::block(move || writing.join()).await;
+    Ok(())
+}
+
+fn join(thread: JoinHandle<io::Result<()>>) -> io::Result<()> {
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("the server panicked")))
+}
+
+impl Running {
+    /// Waits until the server ends.
+    pub fn wait(self) -> io::Result<()> {
+        join(self.thread)
+    }
+
+    /// Ends the server gracefully.
+    pub fn stop(self) -> io::Result<()> {
+        let handle = self.handle;
+        let stopping = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(handle.stop(true));
+        });
+        let ended = join(self.thread);
+        let _ = stopping.join();
+        ended
+    }
+}

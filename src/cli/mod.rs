@@ -1,0 +1,166 @@
+//! The command line, one file for each subcommand.
+//!
+//! Exit code 0 when done, 1 when the answer is no, 2 for wrong usage or input, with one line on
+//! standard error that names what is at fault.
+
+mod allocate;
+mod analyse;
+mod demo;
+mod export;
+mod import;
+mod key;
+mod migrate;
+mod rows;
+mod serve;
+
+use crate::clock::Clock;
+use crate::conduct::Service;
+use crate::config::Config;
+use crate::document::Invalid;
+use crate::protocol::{self, Protocol};
+use crate::store::Store;
+use crate::{key_file, telemetry};
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Randomized controlled trials in public employment services.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole trial on synthetic citizens through the real HTTP API, then go on serving
+    Demo(demo::Options),
+    /// Run the service
+    Serve(serve::Options),
+    /// Bring the schema of the database up to date
+    Migrate(migrate::Options),
+    /// Manage API keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Draw offline: factors as CSV on standard input, allocations on standard output
+    Allocate(allocate::Options),
+    /// Analyse a data file, without server or database
+    Analyse(analyse::Options),
+    /// Import an existing trial's enrolments, conversations or outcomes
+    Import(import::Options),
+    /// Export the data sets of a data cut
+    Export(export::Options),
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub struct Stopped {
+    code: u8,
+    message: String,
+}
+
+impl Stopped {
+    /// Wrong usage or input.
+    fn input(message: impl std::fmt::Display) -> Self {
+        Self { code: 2, message: message.to_string() }
+    }
+
+    /// The service or the machine failed.
+    fn failed(message: impl std::fmt::Display) -> Self {
+        Self { code: 1, message: message.to_string() }
+    }
+
+    /// A file with these faults, one a line.
+    fn faults(file: &Path, faults: &[Invalid]) -> Self {
+        let lines: Vec<String> = faults
+            .iter()
+            .map(|fault| match fault.field.as_str() {
+                "" => format!("{}: {}", file.display(), fault.detail),
+                field => format!("{}: {field} {}", file.display(), fault.detail),
+            })
+            .collect();
+        Self::input(lines.join("\n"))
+    }
+}
+
+type Done = Result<(), Stopped>;
+
+/// Runs a command.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let done = match arguments.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Serve(options) => serve::run(&options),
+        Command::Migrate(options) => migrate::run(&options),
+        Command::Key(command) => key::run(&command),
+        Command::Allocate(options) => allocate::run(&options),
+        Command::Analyse(options) => analyse::run(&options),
+        Command::Import(options) => import::run(&options),
+        Command::Export(options) => export::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stopped) => {
+            eprintln!("lodkast: {}", stopped.message);
+            ExitCode::from(stopped.code)
+        }
+    }
+}
+
+/// Where a command finds its settings.
+#[derive(Debug, clap::Args)]
+struct ConfigOption {
+    /// Settings that override the defaults; the environment (LODKAST_...) overrides both
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigOption {
+    /// The settings, with the log started.
+    fn load(&self) -> Result<Config, Stopped> {
+        let config = Config::load(self.config.as_deref()).map_err(Stopped::input)?;
+        telemetry::start(&config.log).map_err(Stopped::input)?;
+        for name in crate::config::unknown_names() {
+            tracing::warn!(name, "a name in the environment that is no setting");
+        }
+        Ok(config)
+    }
+}
+
+fn open_store(config: &Config) -> Result<Store, Stopped> {
+    let wait = Duration::from_secs(config.database.wait_seconds);
+    Store::open(&config.database.url, config.database.connections, wait).map_err(Stopped::failed)
+}
+
+/// The service on its database, with the schema brought up to date where configured.
+fn open_service(config: Config, clock: Clock) -> Result<Service, Stopped> {
+    let store = open_store(&config)?;
+    if config.database.migrate_at_start {
+        store.migrate().map_err(Stopped::failed)?;
+    }
+    let secrets = key_file::load(&config).map_err(Stopped::input)?;
+    Service::open(store, clock, secrets, config).map_err(Stopped::failed)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Stopped> {
+    std::fs::read(path).map_err(|fault| Stopped::input(format!("{}: {fault}", path.display())))
+}
+
+/// Reads a protocol file; the ending tells JSON from TOML.
+fn read_protocol(path: &Path) -> Result<Protocol, Stopped> {
+    let text = String::from_utf8(read_file(path)?)
+        .map_err(|_| Stopped::input(format!("{}: is not UTF-8", path.display())))?;
+    let json = path.extension().is_some_and(|ending| ending == "json");
+    let read = if json { protocol::from_json(&text) } else { protocol::from_toml(&text) };
+    read.map_err(|faults| Stopped::faults(path, &faults))
+}
+
+/// Writes to standard output; a reader that has gone away ends the command quietly.
+fn print(text: &str) -> Done {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::BrokenPipe => Err(Stopped::failed(fault)),
+        _ => Ok(()),
+    }
+}

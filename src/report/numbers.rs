@@ -1,0 +1,83 @@
+//! Numbers as they are printed: never more digits than they bear, never a bare estimate.
+
+use crate::analysis::document::Entry;
+use crate::protocol::Protocol;
+
+/// Four significant digits, at least.
+pub(super) fn short(value: f64) -> String {
+    let digits = if value == 0.0 {
+        4
+    } else {
+        (3 - value.abs().log10().floor() as i32).clamp(0, 8) as usize
+    };
+    format!("{value:.digits$}")
+}
+
+/// A p-value: four decimals, or that it is below them.
+pub(super) fn p_value(value: f64) -> String {
+    if value < 0.0001 { "< 0.0001".into() } else { format!("{value:.4}") }
+}
+
+/// The estimate with its interval, or why there is none.
+pub(super) fn estimate(entry: &Entry) -> String {
+    match (entry.estimate, entry.confidence) {
+        (Some(estimate), Some(limits)) => {
+            let level = (limits.level * 1_000.0).round() / 10.0;
+            format!(
+                "{} ({level}% CI {} to {})",
+                short(estimate),
+                short(limits.lower),
+                short(limits.upper)
+            )
+        }
+        (Some(estimate), None) => short(estimate),
+        (None, _) if entry.statistic.is_some() => "a test".into(),
+        (None, _) => "not estimated".into(),
+    }
+}
+
+/// The statistic and p-value.
+pub(super) fn test(entry: &Entry) -> String {
+    let Some(statistic) = entry.statistic else { return String::new() };
+    let df = statistic.df.map_or(String::new(), |df| format!(", df {}", short(df)));
+    let p = entry.p_value.map_or(String::new(), |p| format!(", p {}", p_value(p)));
+    format!("{} {}{df}{p}", statistic.name, short(statistic.value))
+}
+
+/// The numbers behind an entry: participants, and events where there are any.
+pub(super) fn counts(entry: &Entry) -> String {
+    let arms = entry.n.iter().map(|(arm, n)| match &entry.events {
+        Some(events) => format!("{arm} {}/{n}", events.get(arm).copied().unwrap_or(0)),
+        None => format!("{arm} n {n}"),
+    });
+    let mut text = arms.collect::<Vec<_>>().join(", ");
+    if entry.missing > 0 {
+        text.push_str(&format!(", missing {}", entry.missing));
+    }
+    text
+}
+
+/// What the p-value of a primary estimate is against.
+pub(super) fn aim(entry: &Entry) -> Option<String> {
+    let (aim, null, alternative) = (entry.aim.as_ref()?, entry.null?, entry.alternative?);
+    Some(format!("{}: H0 effect {null}, alternative {alternative}", aim.hypothesis))
+}
+
+/// The label of an endpoint.
+pub(super) fn endpoint_label<'a>(protocol: &'a Protocol, id: &'a str) -> &'a str {
+    protocol.endpoint(id).map_or(id, |endpoint| endpoint.label.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_four_significant_digits() {
+        assert_eq!(short(0.021565492), "0.02157");
+        assert_eq!(short(-5.136021826), "-5.136");
+        assert_eq!(short(12345.678), "12346");
+        assert_eq!(short(0.0), "0.0000");
+        assert_eq!(p_value(0.00004), "< 0.0001");
+    }
+}
