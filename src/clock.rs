@@ -43,15 +43,20 @@ impl Clock {
     }
 
     /// Now, in UTC, to the microsecond: PostgreSQL keeps no more, and both databases must agree.
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the machine for the time"
+    )]
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.0 {
             Source::System => Utc::now(),
-            Source::Set(standing) => {
-                standing.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(Utc::now)
-            }
+            Source::Set(standing) => standing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .unwrap_or_else(Utc::now),
         };
-        now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+        now.duration_trunc(TimeDelta::microseconds(1))
+            .unwrap_or(now)
     }
 
     /// The present day in Denmark.

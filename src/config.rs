@@ -12,8 +12,12 @@ const DEFAULTS: &str = include_str!("../config/default.toml");
 const PREFIX: &str = "LODKAST_";
 
 /// Names with the prefix that are no settings of the service.
-const OTHER_NAMES: [&str; 4] =
-    ["LODKAST_REAL_DATA", "LODKAST_TEST_POSTGRES", "LODKAST_API_KEY", "LODKAST_CONFIG"];
+const OTHER_NAMES: [&str; 4] = [
+    "LODKAST_REAL_DATA",
+    "LODKAST_TEST_POSTGRES",
+    "LODKAST_API_KEY",
+    "LODKAST_CONFIG",
+];
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +58,11 @@ impl Hidden {
 
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_empty() { "(not set)" } else { "(hidden)" })
+        f.write_str(if self.0.is_empty() {
+            "(not set)"
+        } else {
+            "(hidden)"
+        })
     }
 }
 
@@ -85,7 +93,10 @@ pub fn without_password(url: &str) -> String {
         Some((address, _)) => format!("{address}?(hidden)"),
         None => url.to_owned(),
     };
-    match url.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+    match url
+        .split_once("://")
+        .map(|(scheme, rest)| (scheme, rest.rsplit_once('@')))
+    {
         Some((scheme, Some((_, host)))) => format!("{scheme}://(hidden)@{host}"),
         _ => url,
     }
@@ -141,8 +152,9 @@ impl Config {
     /// The configuration of this process: the defaults, the file (also named by `LODKAST_CONFIG`)
     /// and the environment.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let environment: BTreeMap<String, String> =
-            std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let environment: BTreeMap<String, String> = std::env::vars()
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect();
         let named = environment.get("LODKAST_CONFIG").map(PathBuf::from);
         let text = match file.map(Path::to_owned).or(named) {
             None => None,
@@ -159,20 +171,23 @@ impl Config {
         file: Option<(PathBuf, String)>,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let mut table: Table = DEFAULTS.parse().expect("config/default.toml is TOML: tested");
+        let mut table: Table = DEFAULTS
+            .parse()
+            .expect("config/default.toml is TOML: tested");
         if let Some((path, text)) = file {
-            let given: Table = text
-                .parse()
-                .map_err(|fault: toml::de::Error| {
-                    // Not the whole message: it shows the line, which may hold a secret.
-                    ConfigError::File(path.clone(), fault.message().to_owned())
-                })?;
+            let given: Table = text.parse().map_err(|fault: toml::de::Error| {
+                // Not the whole message: it shows the line, which may hold a secret.
+                ConfigError::File(path.clone(), fault.message().to_owned())
+            })?;
             merge(&mut table, given, "").map_err(|detail| ConfigError::File(path, detail))?;
         }
         override_by(&mut table, PREFIX, environment)?;
-        let config: Self = Value::Table(table).try_into().map_err(|fault: toml::de::Error| {
-            ConfigError::Setting { name: "configuration".into(), detail: fault.message().into() }
-        })?;
+        let config: Self = Value::Table(table)
+            .try_into()
+            .map_err(|fault: toml::de::Error| ConfigError::Setting {
+                name: "configuration".into(),
+                detail: fault.message().into(),
+            })?;
         config.check()?;
         Ok(config)
     }
@@ -183,7 +198,10 @@ impl Config {
             ("limits.body_bytes", self.limits.body_bytes),
             ("limits.line_bytes", self.limits.line_bytes),
             ("limits.array_items", self.limits.array_items),
-            ("limits.unread_answer_bytes", self.limits.unread_answer_bytes),
+            (
+                "limits.unread_answer_bytes",
+                self.limits.unread_answer_bytes,
+            ),
             ("limits.page_items", self.limits.page_items as usize),
             ("writer.queue", self.writer.queue),
             ("writer.group", self.writer.group),
@@ -199,7 +217,10 @@ impl Config {
 }
 
 fn setting(name: &str, detail: &str) -> ConfigError {
-    ConfigError::Setting { name: name.into(), detail: detail.into() }
+    ConfigError::Setting {
+        name: name.into(),
+        detail: detail.into(),
+    }
 }
 
 /// Lays `given` over `table`; both must know the same keys.
@@ -230,7 +251,9 @@ fn override_by(
             override_by(inner, &format!("{name}_"), environment)?;
             continue;
         }
-        let Some(text) = environment.get(&name) else { continue };
+        let Some(text) = environment.get(&name) else {
+            continue;
+        };
         *value = match value {
             Value::Integer(_) => text
                 .parse()
@@ -248,7 +271,9 @@ fn override_by(
 
 /// Names in the environment that look like settings and are none.
 pub fn unknown_names() -> Vec<String> {
-    let defaults: Table = DEFAULTS.parse().expect("config/default.toml is TOML: tested");
+    let defaults: Table = DEFAULTS
+        .parse()
+        .expect("config/default.toml is TOML: tested");
     let known = names(&defaults, PREFIX);
     std::env::vars()
         .map(|(name, _)| name)
@@ -275,8 +300,10 @@ mod tests {
     use super::*;
 
     fn build(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let environment =
-            environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
         Config::build(Some(("lodkast.toml".into(), file.into())), &environment)
             .map_err(|fault| fault.to_string())
     }
@@ -285,7 +312,10 @@ mod tests {
     fn the_environment_stands_over_the_file_and_the_file_over_the_defaults() {
         let file = "listen = '0.0.0.0:1'\n[limits]\nbody_bytes = 5\n";
         let config = build(file, &[("LODKAST_LIMITS_BODY_BYTES", "7")]).unwrap();
-        assert_eq!((config.listen.as_str(), config.limits.body_bytes), ("0.0.0.0:1", 7));
+        assert_eq!(
+            (config.listen.as_str(), config.limits.body_bytes),
+            ("0.0.0.0:1", 7)
+        );
         assert_eq!(config.limits.line_bytes, 65_536);
     }
 
@@ -310,9 +340,15 @@ mod tests {
     fn printing_hides_keys_and_passwords() {
         let key = "ab".repeat(32);
         let url = "postgres://user:hunter2@host/db?password=hunter3";
-        let environment = [("LODKAST_SECRET_KEY", key.as_str()), ("LODKAST_DATABASE_URL", url)];
+        let environment = [
+            ("LODKAST_SECRET_KEY", key.as_str()),
+            ("LODKAST_DATABASE_URL", url),
+        ];
         let shown = format!("{:?}", build("", &environment).unwrap());
-        assert!(!shown.contains(&key) && !shown.contains("hunter"), "{shown}");
+        assert!(
+            !shown.contains(&key) && !shown.contains("hunter"),
+            "{shown}"
+        );
         assert!(shown.contains("postgres://(hidden)@host/db"), "{shown}");
     }
 }

@@ -25,7 +25,10 @@ pub struct Invalid {
 
 impl Invalid {
     pub fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { field: field.into(), detail: detail.into() }
+        Self {
+            field: field.into(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -47,9 +50,7 @@ impl Faults {
     pub fn settle<T>(self, read: Option<T>) -> Result<T, Vec<Invalid>> {
         match (read, self.0.into_inner()) {
             (Some(read), faults) if faults.is_empty() => Ok(read),
-            (None, faults) if faults.is_empty() => {
-                Err(vec![Invalid::new("", "could not be read")])
-            }
+            (None, faults) if faults.is_empty() => Err(vec![Invalid::new("", "could not be read")]),
             (_, faults) => Err(faults),
         }
     }
@@ -74,7 +75,12 @@ impl<'a> Object<'a> {
     pub fn open(value: &'a Value, path: impl Into<String>, faults: &'a Faults) -> Option<Self> {
         let path = path.into();
         match value {
-            Value::Object(map) => Some(Self { map, path, asked: RefCell::default(), faults }),
+            Value::Object(map) => Some(Self {
+                map,
+                path,
+                asked: RefCell::default(),
+                faults,
+            }),
             _ => {
                 faults.add(path, "must be an object");
                 None
@@ -84,7 +90,11 @@ impl<'a> Object<'a> {
 
     /// The path of one of this object's fields.
     pub fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// Notes a fault of one of this object's fields.
@@ -120,7 +130,9 @@ impl<'a> Object<'a> {
     }
 
     fn typed<T: Field>(&self, key: &str, value: &Value) -> Option<T> {
-        T::read(value).map_err(|detail| self.fault(key, detail)).ok()
+        T::read(value)
+            .map_err(|detail| self.fault(key, detail))
+            .ok()
     }
 
     /// The elements of a list with their paths; an absent list is empty.
@@ -144,14 +156,17 @@ impl<'a> Object<'a> {
         self.list(key)
             .into_iter()
             .filter_map(|(path, item)| {
-                T::read(item).map_err(|detail| self.faults.add(path, detail)).ok()
+                T::read(item)
+                    .map_err(|detail| self.faults.add(path, detail))
+                    .ok()
             })
             .collect()
     }
 
     /// An object inside this one.
     pub fn object(&self, key: &'static str) -> Option<Object<'a>> {
-        self.value(key).and_then(|value| Object::open(value, self.path_of(key), self.faults))
+        self.value(key)
+            .and_then(|value| Object::open(value, self.path_of(key), self.faults))
     }
 
     /// An object whose keys are chosen by the writer, with the path of each entry.
@@ -161,7 +176,11 @@ impl<'a> Object<'a> {
             Some(Value::Object(map)) => map
                 .iter()
                 .map(|(name, value)| {
-                    (format!("{}.{name}", self.path_of(key)), name.as_str(), value)
+                    (
+                        format!("{}.{name}", self.path_of(key)),
+                        name.as_str(),
+                        value,
+                    )
                 })
                 .collect(),
             Some(_) => {
@@ -175,7 +194,8 @@ impl<'a> Object<'a> {
     pub fn finish(&self) {
         let asked = self.asked.borrow();
         for key in self.map.keys().filter(|key| !asked.contains(key.as_str())) {
-            self.faults.add(self.path_of(&shown_key(key)), "is not a known field");
+            self.faults
+                .add(self.path_of(&shown_key(key)), "is not a known field");
         }
     }
 }
@@ -194,7 +214,10 @@ fn text_of(value: &Value) -> Result<&str, String> {
         return Err(format!("must not be longer than {LONGEST_TEXT} characters"));
     }
     // PostgreSQL keeps no NUL, and other control characters forge log lines.
-    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+    if text
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t')
+    {
         return Err("must not hold control characters".into());
     }
     Ok(text)
@@ -203,19 +226,28 @@ fn text_of(value: &Value) -> Result<&str, String> {
 impl Field for String {
     fn read(value: &Value) -> Result<Self, String> {
         let text = text_of(value)?.trim();
-        if text.is_empty() { Err("must not be empty".into()) } else { Ok(text.to_owned()) }
+        if text.is_empty() {
+            Err("must not be empty".into())
+        } else {
+            Ok(text.to_owned())
+        }
     }
 }
 
 impl Field for bool {
     fn read(value: &Value) -> Result<Self, String> {
-        value.as_bool().ok_or_else(|| "must be true or false".into())
+        value
+            .as_bool()
+            .ok_or_else(|| "must be true or false".into())
     }
 }
 
 impl Field for f64 {
     fn read(value: &Value) -> Result<Self, String> {
-        value.as_f64().filter(|x| x.is_finite()).ok_or_else(|| "must be a number".into())
+        value
+            .as_f64()
+            .filter(|x| x.is_finite())
+            .ok_or_else(|| "must be a number".into())
     }
 }
 
@@ -312,7 +344,13 @@ mod tests {
 
     #[test]
     fn dates_are_whole_days_in_one_spelling() {
-        for bad in ["2026-02-30", "2026-2-3", "20260203", "1899-12-31", "+2026-01-01"] {
+        for bad in [
+            "2026-02-30",
+            "2026-2-3",
+            "20260203",
+            "1899-12-31",
+            "+2026-01-01",
+        ] {
             assert!(NaiveDate::read(&json!(bad)).is_err(), "{bad}");
         }
         assert!(NaiveDate::read(&json!("2024-02-29")).is_ok());

@@ -26,8 +26,11 @@ pub fn load(config: &Config) -> Result<Secrets, KeyError> {
         Some(text) => read(text, "secret_key")?,
         None => from_file(&config.key_file)?,
     };
-    let pseudonym =
-        config.pseudonym_key.given().map(|text| read(text, "pseudonym_key")).transpose()?;
+    let pseudonym = config
+        .pseudonym_key
+        .given()
+        .map(|text| read(text, "pseudonym_key"))
+        .transpose()?;
     Ok(Secrets::new(secret, pseudonym))
 }
 
@@ -47,12 +50,18 @@ fn from_file(path: &Path) -> Result<RootKey, KeyError> {
 /// Writes a new key beside the path and links it there: another process that starts at the same
 /// moment sees either no file or a whole one, and the first link wins.
 fn create(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder)?;
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
     writeln!(file, "{}", RootKey::random().to_hex())?;
     file.sync_all()?;
     let linked = std::fs::hard_link(&beside, path);

@@ -18,7 +18,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// Where the operating system gives none: nothing secret can be made then.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    SysRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
+    SysRng
+        .try_fill_bytes(&mut bytes)
+        .expect("the operating system gives random bytes");
     bytes
 }
 
@@ -78,7 +80,10 @@ impl Secrets {
     /// Names the two keys without telling them, for the database to remember.
     pub fn key_fingerprints(&self) -> [(&'static str, String); 2] {
         let print = |key: &RootKey| hex::encode(&key.derive(b"", "lodkast v1 fingerprint")[..16]);
-        [("secret_key", print(&self.secret)), ("pseudonym_key", print(&self.pseudonym))]
+        [
+            ("secret_key", print(&self.secret)),
+            ("pseudonym_key", print(&self.pseudonym)),
+        ]
     }
 
     /// Seals bytes with XChaCha20-Poly1305, bound to a purpose (and so not to be exchanged).
@@ -86,7 +91,13 @@ impl Secrets {
         let nonce: [u8; 24] = random_bytes();
         let sealed = self
             .cipher()
-            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: purpose.as_bytes() })
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: plain,
+                    aad: purpose.as_bytes(),
+                },
+            )
             .expect("plain texts are far below the limit of 256 GiB");
         [&nonce[..], &sealed].concat()
     }
@@ -95,7 +106,13 @@ impl Secrets {
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, NotOpened> {
         let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(NotOpened)?;
         self.cipher()
-            .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: purpose.as_bytes() })
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: body,
+                    aad: purpose.as_bytes(),
+                },
+            )
             .map_err(|_| NotOpened)
     }
 
@@ -105,7 +122,9 @@ impl Secrets {
 
     /// The pseudonym of a citizen in one trial: HMAC-SHA-256 under a key of that trial.
     pub fn pseudonym(&self, trial: &str, scheme: &str, number: &str) -> String {
-        let key = self.pseudonym.derive(trial.as_bytes(), "lodkast v1 pseudonym");
+        let key = self
+            .pseudonym
+            .derive(trial.as_bytes(), "lodkast v1 pseudonym");
         keyed(&key, &[scheme.as_bytes(), number.as_bytes()])
     }
 
@@ -150,11 +169,17 @@ mod tests {
         let in_trial = |trial| secrets(1).pseudonym(trial, "cpr", "0101901234");
         assert_eq!(in_trial("a"), in_trial("a"));
         assert_ne!(in_trial("a"), in_trial("b"));
-        assert_ne!(secrets(2).pseudonym("a", "cpr", "0101901234"), in_trial("a"));
+        assert_ne!(
+            secrets(2).pseudonym("a", "cpr", "0101901234"),
+            in_trial("a")
+        );
     }
 
     #[test]
     fn a_fingerprint_tells_its_parts_apart() {
-        assert_ne!(secrets(1).fingerprint(&[b"ab", b"c"]), secrets(1).fingerprint(&[b"a", b"bc"]));
+        assert_ne!(
+            secrets(1).fingerprint(&[b"ab", b"c"]),
+            secrets(1).fingerprint(&[b"a", b"bc"])
+        );
     }
 }

@@ -21,7 +21,10 @@ pub fn start(log: &Log) -> Result<(), String> {
     if started.is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             // The message of a panic may quote data: the place is told, the message is not.
-            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            let place = panic
+                .location()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             tracing::error!(place, "a panic");
         }));
     }

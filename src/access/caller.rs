@@ -36,6 +36,8 @@ impl Caller {
 
     /// The sites as a list, for queries.
     pub fn site_list(&self) -> Option<Vec<String>> {
-        self.sites.as_ref().map(|sites| sites.iter().cloned().collect())
+        self.sites
+            .as_ref()
+            .map(|sites| sites.iter().cloned().collect())
     }
 }

@@ -32,8 +32,10 @@ impl KeyText {
         let hexadecimal = |part: &str, length| {
             part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit())
         };
-        (hexadecimal(id, 24) && hexadecimal(secret, 64))
-            .then(|| Self { id: id.to_owned(), secret: secret.to_owned() })
+        (hexadecimal(id, 24) && hexadecimal(secret, 64)).then(|| Self {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+        })
     }
 
     /// The text to be shown once.
@@ -50,7 +52,11 @@ impl KeyText {
     pub fn matches(&self, hash: &str) -> bool {
         let own = self.hash();
         own.len() == hash.len()
-            && own.bytes().zip(hash.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+            && own
+                .bytes()
+                .zip(hash.bytes())
+                .fold(0, |differ, (a, b)| differ | (a ^ b))
+                == 0
     }
 }
 
@@ -68,7 +74,13 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_keys() {
-        for text in ["", "lodk_", "lodk_a_b", "Bearer", &KeyText::random().reveal()[1..]] {
+        for text in [
+            "",
+            "lodk_",
+            "lodk_a_b",
+            "Bearer",
+            &KeyText::random().reveal()[1..],
+        ] {
             assert!(KeyText::parse(text).is_none(), "{text}");
         }
     }

@@ -40,21 +40,43 @@ impl Role {
         use Right::*;
         let rights: &[Right] = match self {
             Role::Administrator => &[
-                DesignTrial, ReadTrial, ConductTrial, ReadFlow, WriteDataCut, ReadDataCut,
+                DesignTrial,
+                ReadTrial,
+                ConductTrial,
+                ReadFlow,
+                WriteDataCut,
+                ReadDataCut,
                 ManageKeys,
             ],
-            Role::Enroller => {
-                &[ReadTrial, Enrol, ReadParticipant, WriteConversation, ReadConversation]
-            }
+            Role::Enroller => &[
+                ReadTrial,
+                Enrol,
+                ReadParticipant,
+                WriteConversation,
+                ReadConversation,
+            ],
             // A source reads nothing but the answers to its posts.
             Role::Source => &[WriteConversation, WriteOutcome],
             Role::Statistician => &[
-                ReadTrial, ReadOutcome, ReadFlow, WriteDataCut, ReadDataCut, Analyse, ReadAnalysis,
+                ReadTrial,
+                ReadOutcome,
+                ReadFlow,
+                WriteDataCut,
+                ReadDataCut,
+                Analyse,
+                ReadAnalysis,
                 Export,
             ],
             Role::Monitor => &[
-                ReadTrial, ReadConversation, ReadOutcome, ReadFlow, WriteDataCut, ReadDataCut,
-                Analyse, ReadAnalysis, Export,
+                ReadTrial,
+                ReadConversation,
+                ReadOutcome,
+                ReadFlow,
+                WriteDataCut,
+                ReadDataCut,
+                Analyse,
+                ReadAnalysis,
+                Export,
             ],
             Role::Auditor => &[ReadTrial, ReadDataCut],
         };

@@ -37,7 +37,10 @@ impl Dataset {
         }
         let arms = file.arms(protocol);
         file.check_participants();
-        let mut dataset = Self { digest: hex::encode(sha256(bytes)), ..Self::default() };
+        let mut dataset = Self {
+            digest: hex::encode(sha256(bytes)),
+            ..Self::default()
+        };
         for factor in &protocol.factors {
             let column = file.factor(factor);
             dataset.factors.insert(factor.id.clone(), column);
@@ -46,7 +49,9 @@ impl Dataset {
             let (values, warnings) = file.endpoint(endpoint);
             dataset.endpoints.insert(endpoint.id.clone(), values);
             if !warnings.is_empty() {
-                dataset.endpoint_warnings.insert(endpoint.id.clone(), warnings);
+                dataset
+                    .endpoint_warnings
+                    .insert(endpoint.id.clone(), warnings);
             }
         }
         if !file.faults.is_empty() {
@@ -58,7 +63,9 @@ impl Dataset {
         }
         dataset.flow = Flow {
             randomized: arms.len() as u64,
-            arms: Some(allocated(protocol, |arm| counts.get(arm).copied().unwrap_or(0))),
+            arms: Some(allocated(protocol, |arm| {
+                counts.get(arm).copied().unwrap_or(0)
+            })),
             ..Flow::default()
         };
         dataset.arms = arms;
@@ -71,9 +78,14 @@ impl File {
     fn parse(bytes: &[u8]) -> Result<Self, Vec<Invalid>> {
         // A byte order mark, as spreadsheets write it, is no part of the first name.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(bytes);
         let fault = |line: u64, detail: String| vec![Invalid::new(format!("line {line}"), detail)];
-        let header = reader.headers().map_err(|e| fault(1, csv_fault(&e)))?.clone();
+        let header = reader
+            .headers()
+            .map_err(|e| fault(1, csv_fault(&e)))?
+            .clone();
         let mut columns = HashMap::new();
         for (place, name) in header.iter().enumerate() {
             if columns.insert(nfc(name), place).is_some() {
@@ -83,15 +95,24 @@ impl File {
         let mut rows = Vec::new();
         for record in reader.records() {
             rows.push(record.map_err(|error| {
-                fault(error.position().map_or(0, csv::Position::line), csv_fault(&error))
+                fault(
+                    error.position().map_or(0, csv::Position::line),
+                    csv_fault(&error),
+                )
             })?);
         }
-        Ok(Self { columns, rows, faults: Vec::new(), more: 0 })
+        Ok(Self {
+            columns,
+            rows,
+            faults: Vec::new(),
+            more: 0,
+        })
     }
 
     fn settle(mut self) -> Vec<Invalid> {
         if self.more > 0 {
-            self.faults.push(Invalid::new("", format!("and {} more faults", self.more)));
+            self.faults
+                .push(Invalid::new("", format!("and {} more faults", self.more)));
         }
         self.faults
     }
@@ -102,9 +123,14 @@ impl File {
             return;
         }
         let line = row.map_or(1, |row| {
-            self.rows[row].position().map_or(row as u64 + 2, csv::Position::line)
+            self.rows[row]
+                .position()
+                .map_or(row as u64 + 2, csv::Position::line)
         });
-        self.faults.push(Invalid::new(format!("line {line}, column {column}"), detail));
+        self.faults.push(Invalid::new(
+            format!("line {line}, column {column}"),
+            detail,
+        ));
     }
 
     /// Every column that the protocol needs must be there.
@@ -135,8 +161,11 @@ impl File {
             known.insert(endpoint.id.clone());
             known.insert(format!("{}_event", endpoint.id));
         }
-        let mut ignored: Vec<&String> =
-            self.columns.keys().filter(|name| !known.contains(*name)).collect();
+        let mut ignored: Vec<&String> = self
+            .columns
+            .keys()
+            .filter(|name| !known.contains(*name))
+            .collect();
         ignored.sort_unstable();
         ignored
             .into_iter()
@@ -173,7 +202,11 @@ impl File {
                 None => self.fault(Some(row), "participant", "is missing"),
                 Some(id) => {
                     if !seen.insert(id) {
-                        self.fault(Some(row), "participant", "stands on an earlier line already");
+                        self.fault(
+                            Some(row),
+                            "participant",
+                            "stands on an earlier line already",
+                        );
                     }
                 }
             }
@@ -200,7 +233,10 @@ impl File {
             .into_iter()
             .enumerate()
             .map(|(row, field)| {
-                let number = field?.parse::<f64>().ok().filter(|number| number.is_finite());
+                let number = field?
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|number| number.is_finite());
                 if number.is_none() {
                     self.fault(Some(row), name, "is not a number");
                 }
@@ -256,25 +292,42 @@ impl File {
                 self.fault(Some(row), &endpoint.id, "is negative");
             }
             if event.is_some_and(|event| event < 0.0 || event.fract() != 0.0) {
-                self.fault(Some(row), &event_column, "is neither 0 nor a whole number above it");
+                self.fault(
+                    Some(row),
+                    &event_column,
+                    "is neither 0 nor a whole number above it",
+                );
             }
             if time.is_some() != event.is_some() {
-                self.fault(Some(row), &event_column, "is missing where its time is given, or the reverse");
+                self.fault(
+                    Some(row),
+                    &event_column,
+                    "is missing where its time is given, or the reverse",
+                );
             }
             competing |= event.is_some_and(|event| event > 1.0);
             observations.push(time.zip(event).map(|(time, event)| {
-                let observation = Observation { time: time / weeks, event: event == 1.0 };
+                let observation = Observation {
+                    time: time / weeks,
+                    event: event == 1.0,
+                };
                 until_horizon(observation, endpoint)
             }));
         }
-        let warnings = if competing { vec![COMPETING.to_owned()] } else { Vec::new() };
+        let warnings = if competing {
+            vec![COMPETING.to_owned()]
+        } else {
+            Vec::new()
+        };
         (Values::Time(observations), warnings)
     }
 }
 
 fn csv_fault(error: &csv::Error) -> String {
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => {
             format!("has {len} fields where the header has {expected_len}")
         }
         csv::ErrorKind::Utf8 { .. } => "is not UTF-8".into(),

@@ -42,7 +42,10 @@ pub struct Software {
 impl Software {
     /// This software.
     pub fn this() -> Self {
-        Self { name: "lodkast", version: env!("CARGO_PKG_VERSION") }
+        Self {
+            name: "lodkast",
+            version: env!("CARGO_PKG_VERSION"),
+        }
     }
 }
 
@@ -138,7 +141,9 @@ fn statistic<S: Serializer>(
     statistic: &Option<Statistic>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let Some(statistic) = statistic else { return serializer.serialize_none() };
+    let Some(statistic) = statistic else {
+        return serializer.serialize_none();
+    };
     let mut map = serializer.serialize_map(Some(3))?;
     map.serialize_entry("name", &statistic.name)?;
     map.serialize_entry("value", &statistic.value)?;

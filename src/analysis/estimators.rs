@@ -30,11 +30,18 @@ pub(super) struct Made {
 
 impl Made {
     fn of(measure: &'static str, estimate: Estimate) -> Self {
-        Self { estimate, measure: Some(measure), ..Self::default() }
+        Self {
+            estimate,
+            measure: Some(measure),
+            ..Self::default()
+        }
     }
 
     fn test(estimate: Estimate) -> Self {
-        Self { estimate, ..Self::default() }
+        Self {
+            estimate,
+            ..Self::default()
+        }
     }
 }
 
@@ -45,7 +52,10 @@ impl Comparison<'_> {
             ("difference_in_means_welch", values) => {
                 let numbers = as_numbers(values);
                 let (arm, reference) = self.split(&numbers);
-                Ok(Made::of("difference_in_means", means::welch(&arm, &reference, question)?))
+                Ok(Made::of(
+                    "difference_in_means",
+                    means::welch(&arm, &reference, question)?,
+                ))
             }
             (id, Values::Binary(values)) => self.binary(id, values, question),
             (id, Values::Time(values)) => self.time(id, values, question),
@@ -61,7 +71,10 @@ impl Comparison<'_> {
     ) -> Result<Made, Fault> {
         let difference = |make: fn(Counts, Counts, &Question) -> Result<Estimate, Fault>| {
             let (arm, reference) = self.split(values);
-            Ok(Made::of("risk_difference", make(counts(&arm), counts(&reference), question)?))
+            Ok(Made::of(
+                "risk_difference",
+                make(counts(&arm), counts(&reference), question)?,
+            ))
         };
         match id {
             "risk_difference_miettinen_nurminen" => difference(proportions::miettinen_nurminen),
@@ -72,9 +85,9 @@ impl Comparison<'_> {
                 let made = stratified::mantel_haenszel(&self.tables(values), question)?;
                 Ok(Made::of("risk_difference", made))
             }
-            "cochran_mantel_haenszel" => {
-                Ok(Made::test(stratified::cochran_mantel_haenszel(&self.tables(values))?))
-            }
+            "cochran_mantel_haenszel" => Ok(Made::test(stratified::cochran_mantel_haenszel(
+                &self.tables(values),
+            )?)),
             other => unreachable!("the catalogue says that {other} is made"),
         }
     }
@@ -82,7 +95,10 @@ impl Comparison<'_> {
     fn tables(&self, values: &[Option<bool>]) -> Vec<Table> {
         self.by_stratum(values)
             .into_values()
-            .map(|(arm, reference)| Table { arm: counts(&arm), reference: counts(&reference) })
+            .map(|(arm, reference)| Table {
+                arm: counts(&arm),
+                reference: counts(&reference),
+            })
             .collect()
     }
 
@@ -112,7 +128,9 @@ impl Comparison<'_> {
     fn split<T: Copy>(&self, values: &[Option<T>]) -> (Vec<T>, Vec<T>) {
         let of = |wanted: usize| {
             let rows = self.dataset.arms.iter().zip(values);
-            rows.filter(|(arm, _)| **arm == wanted).filter_map(|(_, value)| *value).collect()
+            rows.filter(|(arm, _)| **arm == wanted)
+                .filter_map(|(_, value)| *value)
+                .collect()
         };
         (of(self.arm), of(self.reference))
     }
@@ -126,9 +144,17 @@ impl Comparison<'_> {
             if *arm != self.arm && *arm != self.reference {
                 continue;
             }
-            let key = self.strata.iter().map(|id| level(self.dataset, id, row)).collect();
+            let key = self
+                .strata
+                .iter()
+                .map(|id| level(self.dataset, id, row))
+                .collect();
             let cell = strata.entry(key).or_default();
-            if *arm == self.arm { cell.0.push(*value) } else { cell.1.push(*value) }
+            if *arm == self.arm {
+                cell.0.push(*value)
+            } else {
+                cell.1.push(*value)
+            }
         }
         strata
     }
@@ -152,9 +178,10 @@ pub(super) fn counts(values: &[bool]) -> Counts {
 pub(super) fn as_numbers(values: &Values) -> Vec<Option<f64>> {
     match values {
         Values::Number(values) => values.clone(),
-        Values::Binary(values) => {
-            values.iter().map(|value| value.map(|v| f64::from(u8::from(v)))).collect()
-        }
+        Values::Binary(values) => values
+            .iter()
+            .map(|value| value.map(|v| f64::from(u8::from(v))))
+            .collect(),
         Values::Time(values) => vec![None; values.len()],
     }
 }

@@ -28,7 +28,12 @@ struct Field {
 }
 
 fn field(name: &str, meaning: &str, unit: &'static str, shows_arm: bool) -> Field {
-    Field { name: name.into(), meaning: meaning.into(), unit, shows_arm }
+    Field {
+        name: name.into(),
+        meaning: meaning.into(),
+        unit,
+        shows_arm,
+    }
 }
 
 /// A data set as CSV. `unblinded` says whether the reader may see the arm.
@@ -54,7 +59,10 @@ fn participant_cell(dataset: &Dataset, enrolled: &Enrolled, row: usize, name: &s
         "participant" => enrolled.id.clone(),
         "arm" => enrolled.arm.clone(),
         "enrolled_on" => enrolled.enrolled_on.to_string(),
-        _ => match (dataset.factors.get(name), endpoint_value(dataset, row, name)) {
+        _ => match (
+            dataset.factors.get(name),
+            endpoint_value(dataset, row, name),
+        ) {
             (Some(Column::Levels(levels)), _) => levels[row].clone().unwrap_or_default(),
             (Some(Column::Numbers(numbers)), _) => number(numbers[row]),
             (None, value) => value,
@@ -63,7 +71,9 @@ fn participant_cell(dataset: &Dataset, enrolled: &Enrolled, row: usize, name: &s
 }
 
 fn endpoint_value(dataset: &Dataset, row: usize, name: &str) -> String {
-    let event = name.strip_suffix("_event").and_then(|id| dataset.endpoints.get(id));
+    let event = name
+        .strip_suffix("_event")
+        .and_then(|id| dataset.endpoints.get(id));
     match (dataset.endpoints.get(name), event) {
         (Some(Values::Binary(values)), _) => {
             values[row].map_or(String::new(), |value| u8::from(value).to_string())
@@ -114,12 +124,22 @@ fn shows_arm(endpoint: &Endpoint) -> bool {
 
 fn conversation_fields() -> Vec<Field> {
     let mut fields = vec![
-        field("sequence", "Number of the record in the trial's sequence", "", false),
+        field(
+            "sequence",
+            "Number of the record in the trial's sequence",
+            "",
+            false,
+        ),
         field("participant", "Random id of the participant", "", false),
         field("source", "Source that posted the record", "", false),
         field("number", "Number of the conversation", "", false),
         field("kind", "first, regular, joint or follow_up", "", false),
-        field("scheduled_on", "Day of the conversation, in Denmark", "date", false),
+        field(
+            "scheduled_on",
+            "Day of the conversation, in Denmark",
+            "date",
+            false,
+        ),
     ];
     for (name, meaning, unit) in [
         ("status", "held, no_show, cancelled, rebooked or exempt", ""),
@@ -139,34 +159,43 @@ fn conversation_fields() -> Vec<Field> {
 }
 
 fn conversations(data: &CutData, unblinded: bool) -> String {
-    table(&conversation_fields(), unblinded, data.conversations.len(), |row, name| {
-        let record = &data.conversations[row];
-        let body = &record.body;
-        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        match name {
-            "sequence" => record.sequence.to_string(),
-            "participant" => record.participant.clone(),
-            "source" => record.source.clone(),
-            "number" => body.number.map_or(String::new(), |n| n.to_string()),
-            "kind" => text(body.kind.as_deref()),
-            "scheduled_on" => danish_day(body.scheduled_at).to_string(),
-            "status" => body.status.to_string(),
-            "assigned_channel" => text(body.assigned_channel.map(|c| c.as_str())),
-            "offered_channel" => text(body.offered_channel.map(|c| c.as_str())),
-            "chosen_channel" => text(body.chosen_channel.map(|c| c.as_str())),
-            "held_channel" => text(body.held_channel.map(|c| c.as_str())),
-            "initiated_by" => text(body.initiated_by.as_deref()),
-            "preparation_minutes" => number(body.preparation_minutes),
-            "duration_minutes" => number(body.duration_minutes),
-            "follow_up_minutes" => number(body.follow_up_minutes),
-            _ => text(body.content.as_deref()),
-        }
-    })
+    table(
+        &conversation_fields(),
+        unblinded,
+        data.conversations.len(),
+        |row, name| {
+            let record = &data.conversations[row];
+            let body = &record.body;
+            let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+            match name {
+                "sequence" => record.sequence.to_string(),
+                "participant" => record.participant.clone(),
+                "source" => record.source.clone(),
+                "number" => body.number.map_or(String::new(), |n| n.to_string()),
+                "kind" => text(body.kind.as_deref()),
+                "scheduled_on" => danish_day(body.scheduled_at).to_string(),
+                "status" => body.status.to_string(),
+                "assigned_channel" => text(body.assigned_channel.map(|c| c.as_str())),
+                "offered_channel" => text(body.offered_channel.map(|c| c.as_str())),
+                "chosen_channel" => text(body.chosen_channel.map(|c| c.as_str())),
+                "held_channel" => text(body.held_channel.map(|c| c.as_str())),
+                "initiated_by" => text(body.initiated_by.as_deref()),
+                "preparation_minutes" => number(body.preparation_minutes),
+                "duration_minutes" => number(body.duration_minutes),
+                "follow_up_minutes" => number(body.follow_up_minutes),
+                _ => text(body.content.as_deref()),
+            }
+        },
+    )
 }
 
 fn outcome_fields() -> Vec<Field> {
     [
-        ("sequence", "Number of the record in the trial's sequence", ""),
+        (
+            "sequence",
+            "Number of the record in the trial's sequence",
+            "",
+        ),
         ("participant", "Random id of the participant", ""),
         ("source", "Source that posted the record", ""),
         ("kind", "What happened", ""),
@@ -174,7 +203,11 @@ fn outcome_fields() -> Vec<Field> {
         ("until", "Announced first day without the job", "date"),
         ("code", "Code of the source", ""),
         ("hours", "Hours a week", "hours"),
-        ("extracted_on", "Day to which the extract is complete", "date"),
+        (
+            "extracted_on",
+            "Day to which the extract is complete",
+            "date",
+        ),
         ("endpoint", "Endpoint of a reported value", ""),
         ("value", "Reported value", ""),
         ("event", "1 event, 0 censored, 2 and above competing", ""),
@@ -214,7 +247,11 @@ fn dictionary(protocol: &Protocol, unblinded: bool) -> String {
     let _ = writer.write_record(["data_set", "column", "meaning", "unit", "shown"]);
     for (set, fields) in sets {
         for field in fields {
-            let shown = if field.shows_arm && !unblinded { "after unblinding" } else { "yes" };
+            let shown = if field.shows_arm && !unblinded {
+                "after unblinding"
+            } else {
+                "yes"
+            };
             let row = [set.as_str(), &field.name, &field.meaning, field.unit, shown];
             let _ = writer.write_record(row.map(inert));
         }
@@ -228,8 +265,10 @@ fn table(
     rows: usize,
     cell: impl Fn(usize, &str) -> String,
 ) -> String {
-    let shown: Vec<&Field> =
-        fields.iter().filter(|field| unblinded || !field.shows_arm).collect();
+    let shown: Vec<&Field> = fields
+        .iter()
+        .filter(|field| unblinded || !field.shows_arm)
+        .collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing to memory cannot fail.
     let _ = writer.write_record(shown.iter().map(|field| field.name.as_str()));
@@ -243,7 +282,11 @@ fn table(
 /// A text that a spreadsheet would run as a formula gets an apostrophe before it; numbers do not.
 fn inert(text: &str) -> String {
     let risky = text.starts_with(['=', '+', '-', '@', '\t']) && text.parse::<f64>().is_err();
-    if risky { format!("'{text}") } else { text.to_owned() }
+    if risky {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn finish(writer: csv::Writer<Vec<u8>>) -> String {

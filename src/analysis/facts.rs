@@ -117,7 +117,10 @@ impl CutData {
         for fact in tx.list_facts(trial, FactKind::Screening.as_str(), cut)? {
             let record: Record<ScreeningBody> = read(&fact)?;
             let person = fact.participant_id.unwrap_or_default();
-            data.screenings.push(super::flow::Screening { person, failed: record.body.failed });
+            data.screenings.push(super::flow::Screening {
+                person,
+                failed: record.body.failed,
+            });
         }
         let draws = tx.list_facts(trial, FactKind::Draw.as_str(), cut)?;
         let enrolments = tx.list_facts(trial, FactKind::Enrolment.as_str(), cut)?;
@@ -126,7 +129,9 @@ impl CutData {
             let (drawn, person): (Record<DrawBody>, Record<EnrolmentBody>) =
                 (read(draw)?, read(enrolment)?);
             if draw.participant_id != enrolment.participant_id {
-                return Err(StoreError::Unreadable("a draw stands without its person".into()));
+                return Err(StoreError::Unreadable(
+                    "a draw stands without its person".into(),
+                ));
             }
             data.participants.push(Enrolled {
                 id: draw.participant_id.clone().unwrap_or_default(),
@@ -141,7 +146,10 @@ impl CutData {
         for fact in tx.list_facts(trial, FactKind::Coverage.as_str(), cut)? {
             let record: Record<CoverageBody> = read(&fact)?;
             let source = fact.source.unwrap_or_default();
-            data.coverage.push(Coverage { source, sites: record.body.sites });
+            data.coverage.push(Coverage {
+                source,
+                sites: record.body.sites,
+            });
         }
         let leaves = tx.list_leaves(trial, cut)?;
         data.digest = crate::ledger::cut_digest(leaves.iter().map(Vec::as_slice));

@@ -68,14 +68,20 @@ impl Flow {
             .map(|rule| Reason {
                 rule: rule.id.clone(),
                 reason: rule.reason.clone(),
-                n: last.values().filter(|s| s.failed.contains(&rule.id)).count() as u64,
+                n: last
+                    .values()
+                    .filter(|s| s.failed.contains(&rule.id))
+                    .count() as u64,
             })
             .collect();
         let excluded = last.len() as u64;
         let randomized = enrolled.len() as u64;
         Self {
             assessed: Some(excluded + randomized),
-            excluded: Some(Excluded { n: excluded, reasons }),
+            excluded: Some(Excluded {
+                n: excluded,
+                reasons,
+            }),
             randomized,
             arms: Some(allocated(protocol, |arm| {
                 arms.get(arm).map_or(0, |n| n.unsigned_abs())
@@ -90,6 +96,10 @@ pub fn allocated(protocol: &Protocol, count: impl Fn(&str) -> u64) -> Vec<Alloca
     protocol
         .arms
         .iter()
-        .map(|arm| Allocated { arm: arm.id.clone(), label: arm.label.clone(), n: count(&arm.id) })
+        .map(|arm| Allocated {
+            arm: arm.id.clone(),
+            label: arm.label.clone(),
+            n: count(&arm.id),
+        })
         .collect()
 }

@@ -34,7 +34,12 @@ impl Person<'_> {
     }
 
     /// The first day, up to the horizon, of an intercurrent event with this strategy.
-    fn event(&self, protocol: &Protocol, strategy: Strategy, horizon: Option<u32>) -> Option<NaiveDate> {
+    fn event(
+        &self,
+        protocol: &Protocol,
+        strategy: Strategy,
+        horizon: Option<u32>,
+    ) -> Option<NaiveDate> {
         let last = horizon.map(|weeks| self.day(weeks));
         self.events
             .iter()
@@ -63,7 +68,10 @@ impl Dataset {
         for factor in &protocol.factors {
             let column = match factor.kind {
                 FactorKind::Level => Column::Levels(
-                    people.iter().map(|p| level(p.enrolled, &factor.id)).collect(),
+                    people
+                        .iter()
+                        .map(|p| level(p.enrolled, &factor.id))
+                        .collect(),
                 ),
                 FactorKind::Number => Column::Numbers(
                     people
@@ -80,7 +88,9 @@ impl Dataset {
             dataset.endpoints.insert(endpoint.id.clone(), values);
             let warnings = endpoint_warnings(endpoint, &people);
             if !warnings.is_empty() {
-                dataset.endpoint_warnings.insert(endpoint.id.clone(), warnings);
+                dataset
+                    .endpoint_warnings
+                    .insert(endpoint.id.clone(), warnings);
             }
         }
         dataset.warnings = warnings(data);
@@ -92,7 +102,11 @@ fn level(enrolled: &Enrolled, factor: &str) -> Option<String> {
     if factor == SITE {
         return enrolled.site.clone();
     }
-    enrolled.factors.get(factor).and_then(|value| value.as_str()).map(str::to_owned)
+    enrolled
+        .factors
+        .get(factor)
+        .and_then(|value| value.as_str())
+        .map(str::to_owned)
 }
 
 fn flow(protocol: &Protocol, data: &CutData) -> Flow {
@@ -100,7 +114,11 @@ fn flow(protocol: &Protocol, data: &CutData) -> Flow {
     for enrolled in &data.participants {
         *arms.entry(enrolled.arm.clone()).or_default() += 1;
     }
-    let ids = data.participants.iter().map(|enrolled| enrolled.id.clone()).collect();
+    let ids = data
+        .participants
+        .iter()
+        .map(|enrolled| enrolled.id.clone())
+        .collect();
     Flow::of(protocol, &data.screenings, &ids, &arms)
 }
 
@@ -118,8 +136,12 @@ fn people<'a>(protocol: &Protocol, data: &'a CutData) -> Vec<Person<'a>> {
             events: BTreeMap::new(),
         })
         .collect();
-    let place: HashMap<&str, usize> =
-        data.participants.iter().enumerate().map(|(i, p)| (p.id.as_str(), i)).collect();
+    let place: HashMap<&str, usize> = data
+        .participants
+        .iter()
+        .enumerate()
+        .map(|(i, p)| (p.id.as_str(), i))
+        .collect();
     for conversation in &data.conversations {
         if let Some(&i) = place.get(conversation.participant.as_str()) {
             people[i].conversations.push(conversation);
@@ -146,7 +168,9 @@ fn reports(person: &Person) -> Vec<Report> {
                 let (on, until) = (outcome.body.effective_on, outcome.body.until);
                 Some(Report::Started { on, until })
             }
-            OutcomeKind::EmploymentEnded => Some(Report::Ended { on: outcome.body.effective_on }),
+            OutcomeKind::EmploymentEnded => Some(Report::Ended {
+                on: outcome.body.effective_on,
+            }),
             _ => None,
         })
         .collect()
@@ -156,16 +180,24 @@ fn reports(person: &Person) -> Vec<Report> {
 fn events(protocol: &Protocol, person: &Person) -> BTreeMap<IntercurrentEvent, NaiveDate> {
     let mut events: BTreeMap<IntercurrentEvent, NaiveDate> = BTreeMap::new();
     let mut note = |event, day: NaiveDate| {
-        events.entry(event).and_modify(|known| *known = day.min(*known)).or_insert(day);
+        events
+            .entry(event)
+            .and_modify(|known| *known = day.min(*known))
+            .or_insert(day);
     };
     for outcome in &person.outcomes {
         match outcome.body.kind {
             OutcomeKind::Died => note(IntercurrentEvent::Death, outcome.body.effective_on),
-            OutcomeKind::Emigrated => note(IntercurrentEvent::Emigration, outcome.body.effective_on),
+            OutcomeKind::Emigrated => {
+                note(IntercurrentEvent::Emigration, outcome.body.effective_on)
+            }
             _ => {}
         }
     }
-    let arm = protocol.arms.iter().find(|arm| arm.id == person.enrolled.arm);
+    let arm = protocol
+        .arms
+        .iter()
+        .find(|arm| arm.id == person.enrolled.arm);
     let mut first_held: Option<NaiveDate> = None;
     for conversation in &person.conversations {
         let day = danish_day(conversation.body.scheduled_at);
@@ -218,9 +250,15 @@ impl<'a> Completeness<'a> {
             }
         }
         // The last word of a source on its coverage holds.
-        let coverage: BTreeMap<&str, Option<&Vec<String>>> =
-            data.coverage.iter().map(|c| (c.source.as_str(), c.sites.as_ref())).collect();
-        let mut complete = Self { everywhere: None, sites: HashMap::new() };
+        let coverage: BTreeMap<&str, Option<&Vec<String>>> = data
+            .coverage
+            .iter()
+            .map(|c| (c.source.as_str(), c.sites.as_ref()))
+            .collect();
+        let mut complete = Self {
+            everywhere: None,
+            sites: HashMap::new(),
+        };
         for (source, day) in extracted {
             if !of_employment.contains(source) {
                 continue;
@@ -239,7 +277,8 @@ impl<'a> Completeness<'a> {
     }
 
     fn at(&self, site: Option<&str>) -> Option<NaiveDate> {
-        self.everywhere.max(site.and_then(|site| self.sites.get(site)).copied())
+        self.everywhere
+            .max(site.and_then(|site| self.sites.get(site)).copied())
     }
 }
 
@@ -252,15 +291,20 @@ fn values(
     let number = |value: &dyn Fn(&Person) -> Option<f64>| -> Vec<Option<f64>> {
         people
             .iter()
-            .map(|person| match person.event(protocol, Strategy::Censor, endpoint.horizon_weeks) {
-                Some(_) => None,
-                None => value(person),
-            })
+            .map(
+                |person| match person.event(protocol, Strategy::Censor, endpoint.horizon_weeks) {
+                    Some(_) => None,
+                    None => value(person),
+                },
+            )
             .collect()
     };
     match (&endpoint.from, endpoint.kind) {
         (Origin::Employment, EndpointKind::TimeToEvent) => Values::Time(
-            people.iter().map(|person| time_to_employment(protocol, endpoint, person)).collect(),
+            people
+                .iter()
+                .map(|person| time_to_employment(protocol, endpoint, person))
+                .collect(),
         ),
         (Origin::Employment, EndpointKind::Binary) => Values::Binary(
             number(&|person| employed_at_horizon(protocol, endpoint, person).map(f64::from))
@@ -284,7 +328,10 @@ fn values(
                 .iter()
                 .map(|person| {
                     let (value, event) = reported(endpoint, person)?;
-                    let observation = Observation { time: value, event: event == 1 };
+                    let observation = Observation {
+                        time: value,
+                        event: event == 1,
+                    };
                     Some(until_horizon(observation, endpoint))
                 })
                 .collect(),
@@ -324,11 +371,7 @@ fn horizon_days(endpoint: &Endpoint) -> i64 {
     7 * i64::from(endpoint.horizon_weeks.unwrap_or(0))
 }
 
-fn employed_at_horizon(
-    protocol: &Protocol,
-    endpoint: &Endpoint,
-    person: &Person,
-) -> Option<u8> {
+fn employed_at_horizon(protocol: &Protocol, endpoint: &Endpoint, person: &Person) -> Option<u8> {
     let composite = person.event(protocol, Strategy::Composite, endpoint.horizon_weeks);
     if composite.is_some() {
         return Some(u8::from(endpoint.better == Better::Lower));
@@ -377,7 +420,9 @@ fn time_to_employment(
         .map(|spell| in_days(spell.start).max(0))
         .filter(|days| *days <= judged);
     let before = |event: Option<NaiveDate>| {
-        event.map(in_days).filter(|days| start.is_none_or(|start| *days < start))
+        event
+            .map(in_days)
+            .filter(|days| start.is_none_or(|start| *days < start))
     };
     let composite = before(person.event(protocol, Strategy::Composite, endpoint.horizon_weeks));
     let censored = before(person.event(protocol, Strategy::Censor, endpoint.horizon_weeks));
@@ -385,16 +430,31 @@ fn time_to_employment(
         // The event itself is unfavourable: never employed where a short time is the benefit, and
         // the end of a favourable state where a long one is.
         return Some(match endpoint.better {
-            Better::Lower => Observation { time: weeks(horizon_days(endpoint)), event: false },
-            Better::Higher => Observation { time: weeks(days), event: true },
+            Better::Lower => Observation {
+                time: weeks(horizon_days(endpoint)),
+                event: false,
+            },
+            Better::Higher => Observation {
+                time: weeks(days),
+                event: true,
+            },
         });
     }
     if let Some(days) = censored.filter(|days| *days < judged) {
-        return Some(Observation { time: weeks(days.max(0)), event: false });
+        return Some(Observation {
+            time: weeks(days.max(0)),
+            event: false,
+        });
     }
     Some(match start {
-        Some(days) => Observation { time: weeks(days), event: true },
-        None => Observation { time: weeks(judged), event: false },
+        Some(days) => Observation {
+            time: weeks(days),
+            event: true,
+        },
+        None => Observation {
+            time: weeks(judged),
+            event: false,
+        },
     })
 }
 
@@ -486,14 +546,24 @@ fn warnings(data: &CutData) -> Vec<String> {
                 on: outcome.body.effective_on,
                 until: outcome.body.until,
             },
-            OutcomeKind::EmploymentEnded => Report::Ended { on: outcome.body.effective_on },
+            OutcomeKind::EmploymentEnded => Report::Ended {
+                on: outcome.body.effective_on,
+            },
             _ => continue,
         };
-        by_participant.entry(&outcome.participant).or_default().push(report);
+        by_participant
+            .entry(&outcome.participant)
+            .or_default()
+            .push(report);
     }
-    let lonely: u64 = by_participant.values().map(|reports| spells(reports).1).sum();
+    let lonely: u64 = by_participant
+        .values()
+        .map(|reports| spells(reports).1)
+        .sum();
     if lonely > 0 {
-        return vec![format!("{lonely} ends of employment without a start are left out")];
+        return vec![format!(
+            "{lonely} ends of employment without a start are left out"
+        )];
     }
     Vec::new()
 }

@@ -20,8 +20,14 @@ pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
         }
     }
     Document {
-        protocol: ProtocolRef { id: protocol.id.clone(), digest },
-        data: DataRef { rows: dataset.rows(), digest: dataset.digest.clone() },
+        protocol: ProtocolRef {
+            id: protocol.id.clone(),
+            digest,
+        },
+        data: DataRef {
+            rows: dataset.rows(),
+            digest: dataset.digest.clone(),
+        },
         software: Software::this(),
         flow: dataset.flow.clone(),
         balance: balance_of(protocol, dataset),
@@ -35,7 +41,10 @@ pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
 /// The endpoints, the primary one first.
 fn endpoints(protocol: &Protocol) -> impl Iterator<Item = &Endpoint> {
     let primary = protocol.endpoint(&protocol.analysis.primary);
-    let others = protocol.endpoints.iter().filter(|e| e.id != protocol.analysis.primary);
+    let others = protocol
+        .endpoints
+        .iter()
+        .filter(|e| e.id != protocol.analysis.primary);
     primary.into_iter().chain(others)
 }
 
@@ -116,8 +125,11 @@ fn two_arms(
     arm: usize,
 ) -> Entry {
     let reference = protocol.control();
-    let strata: Vec<String> =
-        protocol.analysis_strata().into_iter().map(|factor| factor.id.clone()).collect();
+    let strata: Vec<String> = protocol
+        .analysis_strata()
+        .into_iter()
+        .map(|factor| factor.id.clone())
+        .collect();
     let primary = primary_estimator(protocol, endpoint).is_some_and(|other| other.id == known.id);
     let mut entry = blank(protocol, dataset, endpoint, known, &[arm, reference]);
     entry.arm = Some(protocol.arms[arm].id.clone());
@@ -127,22 +139,40 @@ fn two_arms(
         entry.stratified_by.clone_from(&strata);
     }
     if !known.made {
-        entry.warnings.push(format!("this version does not make {}", known.id));
+        entry
+            .warnings
+            .push(format!("this version does not make {}", known.id));
         return entry;
     }
-    let comparison = Comparison { dataset, endpoint, arm, reference, strata: &strata };
+    let comparison = Comparison {
+        dataset,
+        endpoint,
+        arm,
+        reference,
+        strata: &strata,
+    };
     let question = question(protocol, endpoint, primary);
     let made = if primary && protocol.analysis.hypothesis == Hypothesis::Equivalence {
-        two_one_sided(&comparison, known, protocol.analysis.margin.unwrap_or_default(), &question)
+        two_one_sided(
+            &comparison,
+            known,
+            protocol.analysis.margin.unwrap_or_default(),
+            &question,
+        )
     } else {
         comparison.make(known.id, &question)
     };
     fill(&mut entry, made, &question);
     if primary {
         let analysis = &protocol.analysis;
-        entry.aim = Some(Aim { hypothesis: analysis.hypothesis, margin: analysis.margin });
+        entry.aim = Some(Aim {
+            hypothesis: analysis.hypothesis,
+            margin: analysis.margin,
+        });
         if analysis.hypothesis != Hypothesis::Superiority && entry.estimate.is_none() {
-            entry.warnings.push("this estimator cannot be held against a margin".into());
+            entry
+                .warnings
+                .push("this estimator cannot be held against a margin".into());
         }
     }
     entry
@@ -159,7 +189,11 @@ fn question(protocol: &Protocol, endpoint: &Endpoint, primary: bool) -> Question
     let against_margin = primary && analysis.hypothesis == Hypothesis::NonInferiority;
     Question {
         level: analysis.confidence_level(),
-        null: if against_margin { analysis.margin.unwrap_or_default() } else { 0.0 },
+        null: if against_margin {
+            analysis.margin.unwrap_or_default()
+        } else {
+            0.0
+        },
         alternative: if against_margin || analysis.sides == 1 {
             toward_benefit
         } else {
@@ -175,10 +209,25 @@ fn two_one_sided(
     margin: f64,
     question: &Question,
 ) -> Result<Made, Fault> {
-    let below = Question { null: -margin, alternative: Alternative::Greater, ..*question };
-    let above = Question { null: margin, alternative: Alternative::Less, ..*question };
-    let (below, above) = (comparison.make(known.id, &below)?, comparison.make(known.id, &above)?);
-    let mut made = if below.estimate.p_value >= above.estimate.p_value { below } else { above };
+    let below = Question {
+        null: -margin,
+        alternative: Alternative::Greater,
+        ..*question
+    };
+    let above = Question {
+        null: margin,
+        alternative: Alternative::Less,
+        ..*question
+    };
+    let (below, above) = (
+        comparison.make(known.id, &below)?,
+        comparison.make(known.id, &above)?,
+    );
+    let mut made = if below.estimate.p_value >= above.estimate.p_value {
+        below
+    } else {
+        above
+    };
     made.estimate.warnings.push(format!(
         "two one-sided tests against -{margin} and {margin}: the larger p-value is given"
     ));
@@ -205,7 +254,10 @@ fn blank(
     }
     Entry {
         endpoint: endpoint.id.clone(),
-        estimand: protocol.analysis.strategy(IntercurrentEvent::ChannelSwitch).to_string(),
+        estimand: protocol
+            .analysis
+            .strategy(IntercurrentEvent::ChannelSwitch)
+            .to_string(),
         analysis_set: "as_randomized",
         estimator: known.id.to_owned(),
         measure: None,
@@ -226,7 +278,11 @@ fn blank(
         missing,
         median: None,
         curve: None,
-        warnings: dataset.endpoint_warnings.get(&endpoint.id).cloned().unwrap_or_default(),
+        warnings: dataset
+            .endpoint_warnings
+            .get(&endpoint.id)
+            .cloned()
+            .unwrap_or_default(),
     }
 }
 
@@ -259,20 +315,32 @@ pub(super) fn fill(entry: &mut Entry, made: Result<Made, Fault>, question: &Ques
             return;
         }
     };
-    let Estimate { estimate, standard_error, limits, statistic, p_value, warnings } =
-        made.estimate;
+    let Estimate {
+        estimate,
+        standard_error,
+        limits,
+        statistic,
+        p_value,
+        warnings,
+    } = made.estimate;
     entry.measure = made.measure;
     entry.estimate = estimate;
     entry.standard_error = standard_error;
-    entry.confidence = limits
-        .map(|(lower, upper)| Confidence { level: question.level, lower, upper });
+    entry.confidence = limits.map(|(lower, upper)| Confidence {
+        level: question.level,
+        lower,
+        upper,
+    });
     entry.statistic = statistic;
     entry.p_value = p_value;
     if statistic.is_some() {
         // A test without an estimate has no direction.
         entry.null = estimate.map(|_| question.null);
-        entry.alternative =
-            Some(if estimate.is_some() { question.alternative } else { Alternative::TwoSided });
+        entry.alternative = Some(if estimate.is_some() {
+            question.alternative
+        } else {
+            Alternative::TwoSided
+        });
     }
     entry.median = made.median;
     entry.curve = made.curve;
@@ -290,9 +358,11 @@ fn balance_of(protocol: &Protocol, dataset: &Dataset) -> Vec<Balance> {
                 let mut levels: Vec<&String> = values.iter().flatten().collect();
                 levels.sort_unstable();
                 levels.dedup();
-                rows.extend(levels.into_iter().map(|level| {
-                    balance_of_level(protocol, dataset, &factor.id, level, values)
-                }));
+                rows.extend(
+                    levels.into_iter().map(|level| {
+                        balance_of_level(protocol, dataset, &factor.id, level, values)
+                    }),
+                );
             }
             None => {}
         }
@@ -308,10 +378,13 @@ fn balance_of_number(
 ) -> Balance {
     let of_arm = |arm: usize| -> Vec<f64> {
         let rows = dataset.arms.iter().zip(values);
-        rows.filter(|(other, _)| **other == arm).filter_map(|(_, value)| *value).collect()
+        rows.filter(|(other, _)| **other == arm)
+            .filter_map(|(_, value)| *value)
+            .collect()
     };
-    let moments: Vec<_> =
-        (0..protocol.arms.len()).map(|arm| Moments::of(&of_arm(arm), "").ok()).collect();
+    let moments: Vec<_> = (0..protocol.arms.len())
+        .map(|arm| Moments::of(&of_arm(arm), "").ok())
+        .collect();
     let cell = |arm: usize| BalanceCell {
         n: of_arm(arm).len() as u64,
         count: None,
@@ -330,13 +403,29 @@ fn balance_of_level(
     values: &[Option<String>],
 ) -> Balance {
     let of_arm = |arm: usize| {
-        let rows = || dataset.arms.iter().zip(values).filter(|(other, _)| **other == arm);
-        let at_level = rows().filter(|(_, value)| value.as_deref() == Some(level)).count();
-        (at_level as u64, rows().filter(|(_, value)| value.is_some()).count() as u64)
+        let rows = || {
+            dataset
+                .arms
+                .iter()
+                .zip(values)
+                .filter(|(other, _)| **other == arm)
+        };
+        let at_level = rows()
+            .filter(|(_, value)| value.as_deref() == Some(level))
+            .count();
+        (
+            at_level as u64,
+            rows().filter(|(_, value)| value.is_some()).count() as u64,
+        )
     };
     let cell = |arm: usize| {
         let (count, n) = of_arm(arm);
-        BalanceCell { n, count: Some(count), mean: None, standard_deviation: None }
+        BalanceCell {
+            n,
+            count: Some(count),
+            mean: None,
+            standard_deviation: None,
+        }
     };
     let against = |arm: usize| balance::of_shares(of_arm(arm), of_arm(protocol.control()));
     balance_row(protocol, factor, Some(level.to_owned()), cell, against)

@@ -22,8 +22,14 @@ pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
     let mut warnings = dataset.warnings.clone();
     warnings.push("the trial is blinded: all arms are analysed as one".into());
     Document {
-        protocol: ProtocolRef { id: protocol.id.clone(), digest },
-        data: DataRef { rows: dataset.rows(), digest: dataset.digest.clone() },
+        protocol: ProtocolRef {
+            id: protocol.id.clone(),
+            digest,
+        },
+        data: DataRef {
+            rows: dataset.rows(),
+            digest: dataset.digest.clone(),
+        },
         software: Software::this(),
         flow,
         balance: Vec::new(),
@@ -45,7 +51,12 @@ fn entry(protocol: &Protocol, dataset: &Dataset, endpoint: &Endpoint) -> Entry {
         Values::Binary(values) => {
             let known: Vec<bool> = values.iter().copied().flatten().collect();
             let events = known.iter().filter(|event| **event).count();
-            ("pooled_proportion", known.len(), Some(events), proportion(&known, &question))
+            (
+                "pooled_proportion",
+                known.len(),
+                Some(events),
+                proportion(&known, &question),
+            )
         }
         Values::Number(values) => {
             let known: Vec<f64> = values.iter().copied().flatten().collect();
@@ -62,7 +73,10 @@ fn entry(protocol: &Protocol, dataset: &Dataset, endpoint: &Endpoint) -> Entry {
     let all = |value: usize| BTreeMap::from([("all".to_owned(), value as u64)]);
     let mut entry = Entry {
         endpoint: endpoint.id.clone(),
-        estimand: protocol.analysis.strategy(IntercurrentEvent::ChannelSwitch).to_string(),
+        estimand: protocol
+            .analysis
+            .strategy(IntercurrentEvent::ChannelSwitch)
+            .to_string(),
         analysis_set: "pooled",
         estimator: estimator.to_owned(),
         measure: None,
@@ -83,16 +97,29 @@ fn entry(protocol: &Protocol, dataset: &Dataset, endpoint: &Endpoint) -> Entry {
         missing: (dataset.rows() - n) as u64,
         median: None,
         curve: None,
-        warnings: dataset.endpoint_warnings.get(&endpoint.id).cloned().unwrap_or_default(),
+        warnings: dataset
+            .endpoint_warnings
+            .get(&endpoint.id)
+            .cloned()
+            .unwrap_or_default(),
     };
     fill(&mut entry, made, &question);
     // No null hypothesis is tested of the pooled sample.
-    (entry.statistic, entry.p_value, entry.null, entry.alternative) = (None, None, None, None);
+    (
+        entry.statistic,
+        entry.p_value,
+        entry.null,
+        entry.alternative,
+    ) = (None, None, None, None);
     entry
 }
 
 fn made(measure: &'static str, estimate: Estimate) -> Made {
-    Made { estimate, measure: Some(measure), ..Made::default() }
+    Made {
+        estimate,
+        measure: Some(measure),
+        ..Made::default()
+    }
 }
 
 /// The share of events with Wilson's limits.

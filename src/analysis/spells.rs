@@ -15,8 +15,13 @@ pub struct Spell {
 /// What a source reported of one participant's employment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
-    Started { on: NaiveDate, until: Option<NaiveDate> },
-    Ended { on: NaiveDate },
+    Started {
+        on: NaiveDate,
+        until: Option<NaiveDate>,
+    },
+    Ended {
+        on: NaiveDate,
+    },
 }
 
 /// The spells in order, and how many ends had no start.
@@ -58,7 +63,10 @@ pub fn spells(reports: &[Report]) -> (Vec<Spell>, u64) {
 
 fn merged(jobs: Vec<Spell>) -> Vec<Spell> {
     let mut merged: Vec<Spell> = Vec::new();
-    for job in jobs.into_iter().filter(|job| job.end.is_none_or(|end| end > job.start)) {
+    for job in jobs
+        .into_iter()
+        .filter(|job| job.end.is_none_or(|end| end > job.start))
+    {
         match merged.last_mut() {
             Some(last) if last.end.is_none_or(|end| job.start <= end) => {
                 last.end = match (last.end, job.end) {
@@ -95,7 +103,10 @@ mod tests {
     }
 
     fn started(on: i64) -> Report {
-        Report::Started { on: day(on), until: None }
+        Report::Started {
+            on: day(on),
+            until: None,
+        }
     }
 
     fn ended(on: i64) -> Report {
@@ -113,25 +124,43 @@ mod tests {
     #[test]
     fn overlapping_and_touching_jobs_are_one_spell() {
         let (found, _) = spells(&[started(0), started(5), ended(7), ended(20), started(20)]);
-        assert_eq!(found, [Spell { start: day(0), end: None }]);
+        assert_eq!(
+            found,
+            [Spell {
+                start: day(0),
+                end: None
+            }]
+        );
     }
 
     #[test]
     fn an_announced_end_holds_until_another_is_reported() {
-        let announced = Report::Started { on: day(0), until: Some(day(30)) };
+        let announced = Report::Started {
+            on: day(0),
+            until: Some(day(30)),
+        };
         assert_eq!(spells(&[announced]).0[0].end, Some(day(30)));
         assert_eq!(spells(&[announced, ended(12)]).0[0].end, Some(day(12)));
     }
 
     #[test]
     fn an_end_closes_the_job_that_was_open_and_not_one_that_had_ended() {
-        let announced = Report::Started { on: day(0), until: Some(day(10)) };
+        let announced = Report::Started {
+            on: day(0),
+            until: Some(day(10)),
+        };
         let (found, _) = spells(&[announced, started(20), ended(30)]);
         assert_eq!(
             found,
             [
-                Spell { start: day(0), end: Some(day(10)) },
-                Spell { start: day(20), end: Some(day(30)) }
+                Spell {
+                    start: day(0),
+                    end: Some(day(10))
+                },
+                Spell {
+                    start: day(20),
+                    end: Some(day(30))
+                }
             ]
         );
         assert_eq!(spells(&[announced, ended(14)]).0[0].end, Some(day(14)));
@@ -144,9 +173,15 @@ mod tests {
 
     #[test]
     fn a_spell_that_goes_on_lasts_as_long_as_its_source_tells() {
-        let spell = Spell { start: day(0), end: None };
+        let spell = Spell {
+            start: day(0),
+            end: None,
+        };
         assert!(!spell.lasts(4, day(26)) && spell.lasts(4, day(27)));
-        let ended = Spell { start: day(0), end: Some(day(28)) };
+        let ended = Spell {
+            start: day(0),
+            end: Some(day(28)),
+        };
         assert!(ended.lasts(4, day(400)) && !ended.lasts(5, day(400)));
     }
 }

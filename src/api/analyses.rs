@@ -6,8 +6,8 @@ use super::page::{self, PageQuery};
 use super::trials::allowed;
 use super::{App, Problem, blocking, with_trial};
 use crate::access::Right;
-use crate::conduct::analyse::{self, Progress, Request};
 use crate::conduct::Refusal;
+use crate::conduct::analyse::{self, Progress, Request};
 use crate::document::{Faults, Object};
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -26,11 +26,16 @@ pub async fn create(
     let caller = allowed(&app, caller, &trial, Right::Analyse).await?;
     let body = Body::read(&app, &request, payload).await?;
     let asked = read(&body.json()?)?;
-    let told = with_trial(&app, caller, trial.clone().into(), move |service, caller, trial| {
-        let id = analyse::ask(service, caller, body.idempotency.as_ref(), trial, &asked)?;
-        analyse::wait(service, &id);
-        analyse::find(service, caller, trial, &id)
-    })
+    let told = with_trial(
+        &app,
+        caller,
+        trial.clone().into(),
+        move |service, caller, trial| {
+            let id = analyse::ask(service, caller, body.idempotency.as_ref(), trial, &asked)?;
+            analyse::wait(service, &id);
+            analyse::find(service, caller, trial, &id)
+        },
+    )
     .await?;
     let location = format!("/v1/trials/{trial}/analyses/{}", told.analysis);
     let mut response = match told.status {
@@ -79,7 +84,10 @@ fn read(value: &Value) -> Result<Request, Problem> {
         let data_cut = object.required::<i64>("data_cut");
         let look = object.optional::<u32>("look");
         object.finish();
-        Some(Request { data_cut: data_cut?, look })
+        Some(Request {
+            data_cut: data_cut?,
+            look,
+        })
     });
     Ok(faults.settle(request).map_err(Refusal::Invalid)?)
 }

@@ -56,7 +56,12 @@ async fn read_bytes(app: &App, mut payload: web::Payload) -> Result<Vec<u8>, Pro
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| {
-            Problem::new("broken-body", "Broken body", 400, "the body could not be read to its end")
+            Problem::new(
+                "broken-body",
+                "Broken body",
+                400,
+                "the body could not be read to its end",
+            )
         })?;
         if bytes.len() + chunk.len() > limit {
             return Err(Problem::too_large("the body", limit));
@@ -67,10 +72,19 @@ async fn read_bytes(app: &App, mut payload: web::Payload) -> Result<Vec<u8>, Pro
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        Refusal::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters").into()
+        Refusal::field(
+            "Idempotency-Key",
+            "must be 1 to 255 visible ASCII characters",
+        )
+        .into()
     })
 }
 
@@ -84,8 +98,13 @@ pub enum MediaType {
 
 /// The media type of the request, if it is one of those that the resource takes.
 pub fn media_type(request: &HttpRequest, taken: &[MediaType]) -> Result<MediaType, Problem> {
-    let text = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = text.and_then(|text| text.split(';').next()).map(|text| text.trim().to_lowercase());
+    let text = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = text
+        .and_then(|text| text.split(';').next())
+        .map(|text| text.trim().to_lowercase());
     let kind = match essence.as_deref() {
         None | Some("application/json") => Some(MediaType::Json),
         Some("application/toml") => Some(MediaType::Toml),
@@ -96,6 +115,11 @@ pub fn media_type(request: &HttpRequest, taken: &[MediaType]) -> Result<MediaTyp
     };
     kind.filter(|kind| taken.contains(kind)).ok_or_else(|| {
         let detail = "the resource does not take a body of this Content-Type";
-        Problem::new("unsupported-media-type", "Unsupported media type", 415, detail)
+        Problem::new(
+            "unsupported-media-type",
+            "Unsupported media type",
+            415,
+            detail,
+        )
     })
 }

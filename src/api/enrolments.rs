@@ -33,7 +33,11 @@ pub async fn enrol(
         return Err(Refusal::SiteOutOfScope.into());
     }
     let work = Work::Enrol(Box::new(candidate));
-    let task = Task { caller: caller.0, idempotency: body.idempotency, work };
+    let task = Task {
+        caller: caller.0,
+        idempotency: body.idempotency,
+        work,
+    };
     let answer = app.writer.write(&trial.id, task).await;
     match answer.inspect_err(|_| app.metrics.wrote("enrolment", "refused"))? {
         Answer::Enrolled(enrolled) => Ok(tell(&app, &enrolled)),

@@ -34,5 +34,7 @@ pub async fn download(
         export::run(&service, &caller.0, &trial, cut, set?)
     })
     .await?;
-    Ok(HttpResponse::Ok().content_type("text/csv; charset=utf-8").body(text))
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .body(text))
 }

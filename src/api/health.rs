@@ -32,5 +32,7 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
 #[get("/metrics")]
 pub async fn metrics(app: web::Data<App>) -> HttpResponse {
     let text = app.metrics.render(&app.service, &app.writer);
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text)
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(text)
 }

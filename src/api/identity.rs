@@ -21,7 +21,8 @@ impl FromRequest for Identity {
         let token = bearer(request);
         let app = request.app_data::<web::Data<App>>().cloned();
         Box::pin(async move {
-            let app = app.ok_or_else(|| Refusal::Internal("the application is not set up".into()))?;
+            let app =
+                app.ok_or_else(|| Refusal::Internal("the application is not set up".into()))?;
             let token = token.ok_or(Refusal::Unauthenticated)?;
             let service = app.service.clone();
             let caller = blocking(move || issue_key::authenticate(&service, &token)).await?;
@@ -34,5 +35,7 @@ impl FromRequest for Identity {
 fn bearer(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
 }

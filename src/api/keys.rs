@@ -47,8 +47,7 @@ impl From<KeyRow> for KeyItem {
 }
 
 fn shown_once(issued: &Issued) -> HttpResponse {
-    HttpResponse::Created()
-        .json(json!({"key_id": issued.key.id, "key": issued.key.reveal()}))
+    HttpResponse::Created().json(json!({"key_id": issued.key.id, "key": issued.key.reveal()}))
 }
 
 /// Make a key: 201 with its text, the only time it is shown; 202 where a second administrator has
@@ -64,14 +63,16 @@ pub async fn create(
     require(&caller.0, Right::ManageKeys)?;
     let wish = Wish::read(&Body::read(&app, &request, payload).await?.json()?)?;
     let service = app.service.clone();
-    Ok(match blocking(move || issue_key::ask(&service, &caller.0, &wish)).await? {
-        Answer::Issued(issued) => shown_once(&issued),
-        Answer::Awaiting(request) => HttpResponse::Accepted().json(json!({
-            "request": request,
-            "status": "awaiting_second_person",
-            "approval": format!("/v1/keys/requests/{request}/approval"),
-        })),
-    })
+    Ok(
+        match blocking(move || issue_key::ask(&service, &caller.0, &wish)).await? {
+            Answer::Issued(issued) => shown_once(&issued),
+            Answer::Awaiting(request) => HttpResponse::Accepted().json(json!({
+                "request": request,
+                "status": "awaiting_second_person",
+                "approval": format!("/v1/keys/requests/{request}/approval"),
+            })),
+        },
+    )
 }
 
 /// Approve the key that another administrator asked for.
@@ -101,7 +102,11 @@ pub async fn list(
     query: web::Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
     require(&caller.0, Right::ManageKeys)?;
-    let (limit, after, service) = (query.limit(&app)?, query.cursor.clone(), app.service.clone());
+    let (limit, after, service) = (
+        query.limit(&app)?,
+        query.cursor.clone(),
+        app.service.clone(),
+    );
     let rows =
         blocking(move || issue_key::list(&service, &caller.0, after.as_deref(), limit)).await?;
     let items: Vec<KeyItem> = rows.into_iter().map(Into::into).collect();

@@ -27,12 +27,17 @@ impl Default for Metrics {
             &["method", "route"],
         );
         let records = IntCounterVec::new(
-            Opts::new("lodkast_writes_total", "Writes of citizens and sources, by what came of them"),
+            Opts::new(
+                "lodkast_writes_total",
+                "Writes of citizens and sources, by what came of them",
+            ),
             &["what", "outcome"],
         );
         let waiting = IntGauge::new("lodkast_writer_waiting", "Single writes in the queue");
-        let retries =
-            IntGauge::new("lodkast_store_retries", "Transactions run again after a lost race");
+        let retries = IntGauge::new(
+            "lodkast_store_retries",
+            "Transactions run again after a lost race",
+        );
         let named = "the names above are valid and differ";
         let metrics = Self {
             registry: Registry::new(),
@@ -59,8 +64,12 @@ impl Metrics {
         // A client may invent methods; each would be a series of its own.
         let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"].contains(&method);
         let method = if known { method } else { "other" };
-        self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
-        self.seconds.with_label_values(&[method, route]).observe(seconds);
+        self.requests
+            .with_label_values(&[method, route, &status.to_string()])
+            .inc();
+        self.seconds
+            .with_label_values(&[method, route])
+            .observe(seconds);
     }
 
     /// Counts what came of a write.

@@ -34,7 +34,12 @@ struct Lines {
 
 impl Lines {
     fn new(limit: usize) -> Self {
-        Self { limit, number: 0, partial: Vec::new(), too_long: false }
+        Self {
+            limit,
+            number: 0,
+            partial: Vec::new(),
+            too_long: false,
+        }
     }
 
     fn take(&mut self, chunk: &[u8], lines: &mut Vec<Line>) {
@@ -59,13 +64,21 @@ impl Lines {
     /// Ends the line at hand; a blank one is counted and left out.
     fn end_line(&mut self, lines: &mut Vec<Line>) {
         self.number += 1;
-        let (text, too_long) =
-            (std::mem::take(&mut self.partial), std::mem::take(&mut self.too_long));
+        let (text, too_long) = (
+            std::mem::take(&mut self.partial),
+            std::mem::take(&mut self.too_long),
+        );
         if too_long {
             let content = Err(Problem::too_large("a line", self.limit));
-            lines.push(Line { number: self.number, content });
+            lines.push(Line {
+                number: self.number,
+                content,
+            });
         } else if !text.iter().all(u8::is_ascii_whitespace) {
-            lines.push(Line { number: self.number, content: Ok(text) });
+            lines.push(Line {
+                number: self.number,
+                content: Ok(text),
+            });
         }
     }
 }
@@ -121,7 +134,11 @@ pub fn receive(
     let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
     let unread = Arc::new(Unread::default());
     let limit = app.service.config.limits.unread_answer_bytes;
-    let answers = Answers { sender, unread: unread.clone(), limit };
+    let answers = Answers {
+        sender,
+        unread: unread.clone(),
+        limit,
+    };
     actix_web::rt::spawn(work(app, caller, trial, stream, payload, answers));
     let body = futures_util::stream::unfold((receiver, unread), |(mut receiver, unread)| async {
         let chunk = receiver.recv().await?;
@@ -129,7 +146,9 @@ pub fn receive(
         unread.read.notify_one();
         Some((Ok::<_, actix_web::Error>(chunk), (receiver, unread)))
     });
-    HttpResponse::Ok().content_type("application/x-ndjson").streaming(body)
+    HttpResponse::Ok()
+        .content_type("application/x-ndjson")
+        .streaming(body)
 }
 
 async fn work(
@@ -155,8 +174,9 @@ async fn work(
         }
         let ended = !matches!(chunk, Some(Ok(_)));
         while waiting.len() >= config.writer.bulk || (ended && !waiting.is_empty()) {
-            let group: Vec<Line> =
-                waiting.drain(..config.writer.bulk.min(waiting.len())).collect();
+            let group: Vec<Line> = waiting
+                .drain(..config.writer.bulk.min(waiting.len()))
+                .collect();
             let text = write(&app, &caller, &trial, stream, group, &mut tally).await;
             // What was sent is written even where nobody waits for the answers any more.
             let _ = answers.send(text).await;
@@ -196,7 +216,11 @@ async fn write(
     let outcomes =
         blocking(move || Ok(record::bulk(&service, &trial, stream, &caller, values))).await;
     let mut outcomes = outcomes
-        .unwrap_or_else(|_| (0..sent).map(|_| Err(Refusal::Internal("a group".into()))).collect())
+        .unwrap_or_else(|_| {
+            (0..sent)
+                .map(|_| Err(Refusal::Internal("a group".into())))
+                .collect()
+        })
         .into_iter();
     let mut text = Vec::new();
     for (number, problem) in problems {
@@ -234,14 +258,22 @@ mod tests {
         }
         lines
             .into_iter()
-            .map(|line| (line.number, line.content.ok().map(|t| String::from_utf8(t).unwrap())))
+            .map(|line| {
+                (
+                    line.number,
+                    line.content.ok().map(|t| String::from_utf8(t).unwrap()),
+                )
+            })
             .collect()
     }
 
     #[test]
     fn lines_may_fall_across_chunks_and_the_last_needs_no_end() {
         let line = |number, text: &str| (number, Some(text.to_owned()));
-        assert_eq!(cut(&["a\nb", "c\n", "\n", "d"], 9), [line(1, "a"), line(2, "bc"), line(4, "d")]);
+        assert_eq!(
+            cut(&["a\nb", "c\n", "\n", "d"], 9),
+            [line(1, "a"), line(2, "bc"), line(4, "d")]
+        );
     }
 
     #[test]

@@ -53,7 +53,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
 pub async fn show() -> HttpResponse {
     static TEXT: OnceLock<String> = OnceLock::new();
     let text = TEXT.get_or_init(|| document().to_json().unwrap_or_default());
-    HttpResponse::Ok().content_type("application/json").body(text.as_str())
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(text.as_str())
 }
 
 /// The pages that show the document, at `/docs/`.
@@ -65,11 +67,20 @@ pub fn pages() -> SwaggerUi {
 pub fn knows(path: &str) -> bool {
     static PATTERNS: OnceLock<Vec<Vec<String>>> = OnceLock::new();
     let cut = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let patterns =
-        PATTERNS.get_or_init(|| document().paths.paths.keys().map(|path| cut(path)).collect());
+    let patterns = PATTERNS.get_or_init(|| {
+        document()
+            .paths
+            .paths
+            .keys()
+            .map(|path| cut(path))
+            .collect()
+    });
     let asked = cut(path);
     patterns.iter().any(|pattern| {
         pattern.len() == asked.len()
-            && pattern.iter().zip(&asked).all(|(known, part)| known.starts_with('{') || known == part)
+            && pattern
+                .iter()
+                .zip(&asked)
+                .all(|(known, part)| known.starts_with('{') || known == part)
     })
 }

@@ -62,7 +62,9 @@ pub fn answer<T: Serialize>(
         && let Some(last) = last
     {
         // Cursors are ids and numbers: nothing in them needs escaping.
-        let limit = query.limit.map_or(String::new(), |limit| format!("&limit={limit}"));
+        let limit = query
+            .limit
+            .map_or(String::new(), |limit| format!("&limit={limit}"));
         let next = format!("<{}?cursor={last}{limit}>; rel=\"next\"", request.path());
         response.insert_header((LINK, next));
     }

@@ -67,8 +67,7 @@ pub async fn show(
 ) -> Result<HttpResponse, Problem> {
     let (trial, participant) = path.into_inner();
     let service = app.service.clone();
-    let row =
-        blocking(move || conduct::find(&service, &caller.0, &trial, &participant)).await?;
+    let row = blocking(move || conduct::find(&service, &caller.0, &trial, &participant)).await?;
     Ok(HttpResponse::Ok().json(ParticipantAnswer::from(row)))
 }
 

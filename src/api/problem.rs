@@ -65,8 +65,11 @@ impl Problem {
 
     /// A body that is no JSON; its text is not repeated.
     pub fn malformed(fault: &serde_json::Error) -> Self {
-        let detail =
-            format!("the body is not JSON: line {}, column {}", fault.line(), fault.column());
+        let detail = format!(
+            "the body is not JSON: line {}, column {}",
+            fault.line(),
+            fault.column()
+        );
         Self::new("malformed-json", "Malformed JSON", 400, detail)
     }
 
@@ -105,7 +108,9 @@ impl From<Refusal> for Problem {
         let mut problem = Problem::new(code, title, status, detail);
         match refusal {
             Invalid(invalid) => problem.invalid = invalid,
-            SecondPersonNeeded(why) => problem.detail = format!("another person must approve: {why}"),
+            SecondPersonNeeded(why) => {
+                problem.detail = format!("another person must approve: {why}")
+            }
             Store(error) => problem.inside = Some(error.to_string()),
             Internal(why) => {
                 problem.detail = "the service failed; its log tells more".into();
@@ -141,14 +146,21 @@ impl ResponseError for Problem {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
         response
-            .insert_header(ContentType("application/problem+json".parse().expect("a media type")))
+            .insert_header(ContentType(
+                "application/problem+json".parse().expect("a media type"),
+            ))
             .body(serde_json::to_string(self).unwrap_or_default())
     }
 }
 
 /// A query string that cannot be read; its text is not repeated.
 pub fn bad_query() -> Problem {
-    Problem::new("bad-query", "Bad query", 400, "the query of the address cannot be read")
+    Problem::new(
+        "bad-query",
+        "Bad query",
+        400,
+        "the query of the address cannot be read",
+    )
 }
 
 /// Answers what no route takes.
@@ -156,7 +168,17 @@ pub async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, Problem
     let known = super::openapi::knows(request.path());
     if known && request.method() != actix_web::http::Method::GET {
         let detail = "this resource does not take this method";
-        return Err(Problem::new("method-not-allowed", "Method not allowed", 405, detail));
+        return Err(Problem::new(
+            "method-not-allowed",
+            "Method not allowed",
+            405,
+            detail,
+        ));
     }
-    Err(Problem::new("not-found", "Not found", 404, "there is nothing at this address"))
+    Err(Problem::new(
+        "not-found",
+        "Not found",
+        404,
+        "there is nothing at this address",
+    ))
 }

@@ -63,7 +63,11 @@ pub struct RecordQuery {
 }
 
 fn status_of(recorded: &Recorded) -> &'static str {
-    if recorded.duplicate { "duplicate" } else { "recorded" }
+    if recorded.duplicate {
+        "duplicate"
+    } else {
+        "recorded"
+    }
 }
 
 impl LineAnswer {
@@ -85,7 +89,13 @@ impl LineAnswer {
             let inside = problem.inside.as_deref().unwrap_or("");
             tracing::error!(line, problem = %problem, inside, "a record failed");
         }
-        Self { line, status: "refused", id: None, sequence: None, problem: Some(problem) }
+        Self {
+            line,
+            status: "refused",
+            id: None,
+            sequence: None,
+            problem: Some(problem),
+        }
     }
 }
 
@@ -129,7 +139,15 @@ pub async fn list_conversations(
     request: HttpRequest,
     query: web::Query<RecordQuery>,
 ) -> Result<HttpResponse, Problem> {
-    tell_page(app, caller, trial, request, query.into_inner(), Stream::Conversations).await
+    tell_page(
+        app,
+        caller,
+        trial,
+        request,
+        query.into_inner(),
+        Stream::Conversations,
+    )
+    .await
 }
 
 /// The outcomes of the trial.
@@ -142,7 +160,15 @@ pub async fn list_outcomes(
     request: HttpRequest,
     query: web::Query<RecordQuery>,
 ) -> Result<HttpResponse, Problem> {
-    tell_page(app, caller, trial, request, query.into_inner(), Stream::Outcomes).await
+    tell_page(
+        app,
+        caller,
+        trial,
+        request,
+        query.into_inner(),
+        Stream::Outcomes,
+    )
+    .await
 }
 
 async fn receive(
@@ -175,7 +201,11 @@ async fn one(
 ) -> Result<HttpResponse, Problem> {
     let posted = record::read(&app.service, trial, stream, value)?;
     let work = Work::Record(Box::new(posted));
-    let task = Task { caller: caller.0, idempotency: body.idempotency.clone(), work };
+    let task = Task {
+        caller: caller.0,
+        idempotency: body.idempotency.clone(),
+        work,
+    };
     let what = stream.kind().as_str();
     let answer = app.writer.write(&trial.id, task).await;
     let answer = answer.inspect_err(|_| app.metrics.wrote(what, "refused"))?;
@@ -183,10 +213,17 @@ async fn one(
         return Err(Refusal::IdempotencyMismatch.into());
     };
     app.metrics.wrote(what, status_of(&recorded));
-    let mut response =
-        if recorded.duplicate { HttpResponse::Ok() } else { HttpResponse::Created() };
+    let mut response = if recorded.duplicate {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::Created()
+    };
     let status = status_of(&recorded);
-    Ok(response.json(RecordAnswer { id: recorded.id, sequence: recorded.sequence, status }))
+    Ok(response.json(RecordAnswer {
+        id: recorded.id,
+        sequence: recorded.sequence,
+        status,
+    }))
 }
 
 async fn array(
@@ -214,8 +251,10 @@ async fn array(
         }
     })
     .await?;
-    let answers: Vec<LineAnswer> =
-        (1..).zip(outcomes).map(|(line, outcome)| LineAnswer::of(line, outcome)).collect();
+    let answers: Vec<LineAnswer> = (1..)
+        .zip(outcomes)
+        .map(|(line, outcome)| LineAnswer::of(line, outcome))
+        .collect();
     for answer in &answers {
         app.metrics.wrote(stream.kind().as_str(), answer.status);
     }
@@ -230,11 +269,22 @@ async fn tell_page(
     query: RecordQuery,
     stream: Stream,
 ) -> Result<HttpResponse, Problem> {
-    let page = PageQuery { limit: query.limit, cursor: query.cursor };
+    let page = PageQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+    };
     let (limit, after) = (page.limit(&app)?, page.after_number()?);
     let participant = query.participant;
     let rows = with_trial(&app, caller, trial, move |service, caller, trial| {
-        record::page(service, caller, trial, stream, participant.as_deref(), after, limit)
+        record::page(
+            service,
+            caller,
+            trial,
+            stream,
+            participant.as_deref(),
+            after,
+            limit,
+        )
     })
     .await?;
     let last = rows.last().map(|row| row.sequence.to_string());

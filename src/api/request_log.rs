@@ -28,7 +28,10 @@ pub async fn observe(
     let outcome = next.call(request).instrument(span.clone()).await;
     // A refusal of an extractor or handler is an error here, and becomes a response outside.
     let mut response = outcome?;
-    let route = response.request().match_pattern().unwrap_or_else(|| "(none)".into());
+    let route = response
+        .request()
+        .match_pattern()
+        .unwrap_or_else(|| "(none)".into());
     let status = response.status().as_u16();
     let seconds = begun.elapsed().as_secs_f64();
     if let Ok(value) = HeaderValue::from_str(&id) {

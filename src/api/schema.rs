@@ -1,6 +1,9 @@
 //! Shapes of requests and answers, for the OpenAPI document. Requests are read field by field
 //! elsewhere, so that every fault is told at once; these types only describe them.
-#![expect(dead_code, reason = "described to readers of the OpenAPI document, never made")]
+#![expect(
+    dead_code,
+    reason = "described to readers of the OpenAPI document, never made"
+)]
 
 use serde_json::{Map, Value};
 use utoipa::ToSchema;

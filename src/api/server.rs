@@ -24,13 +24,21 @@ pub struct Running {
 pub fn start(service: Service, listener: TcpListener, signals: bool) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let (sender, receiver) = mpsc::channel();
-    let thread = std::thread::Builder::new().name("server".into()).spawn(move || {
-        actix_web::rt::System::new().block_on(run(service, listener, signals, sender))
-    })?;
+    let thread = std::thread::Builder::new()
+        .name("server".into())
+        .spawn(move || {
+            actix_web::rt::System::new().block_on(run(service, listener, signals, sender))
+        })?;
     match receiver.recv() {
-        Ok(handle) => Ok(Running { address, handle, thread }),
+        Ok(handle) => Ok(Running {
+            address,
+            handle,
+            thread,
+        }),
         // The thread ended before it told its handle: its own error says why.
-        Err(_) => Err(join(thread).err().unwrap_or_else(|| io::Error::other("no server"))),
+        Err(_) => Err(join(thread)
+            .err()
+            .unwrap_or_else(|| io::Error::other("no server"))),
     }
 }
 
@@ -47,7 +55,11 @@ async fn run(
         tracing::warn!("unfinished analyses could not be looked for");
     }
     let (writer, writing) = Writer::start(service.clone());
-    let app = web::Data::new(App { service, writer, metrics: Metrics::default() });
+    let app = web::Data::new(App {
+        service,
+        writer,
+        metrics: Metrics::default(),
+    });
     let workers = match config.server.workers {
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         n => n,
@@ -70,7 +82,9 @@ async fn run(
 }
 
 fn join(thread: JoinHandle<io::Result<()>>) -> io::Result<()> {
-    thread.join().unwrap_or_else(|_| Err(io::Error::other("the server panicked")))
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("the server panicked")))
 }
 
 impl Running {

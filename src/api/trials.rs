@@ -44,7 +44,12 @@ pub struct RegistrationAnswer {
 
 fn read_protocol(media: MediaType, bytes: &[u8]) -> Result<Protocol, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| {
-        Problem::new("malformed-body", "Malformed body", 400, "the body is not UTF-8")
+        Problem::new(
+            "malformed-body",
+            "Malformed body",
+            400,
+            "the body is not UTF-8",
+        )
     })?;
     let read = match media {
         MediaType::Toml => protocol::from_toml(text),
@@ -70,13 +75,14 @@ pub async fn create(
     let protocol = read_protocol(media, &body.bytes)?;
     let service = app.service.clone();
     let answer = blocking(move || {
-        let saved =
-            draft::create(&service, &caller.0, body.idempotency.as_ref(), &protocol)?;
+        let saved = draft::create(&service, &caller.0, body.idempotency.as_ref(), &protocol)?;
         tell(&service, &caller.0, &saved.trial)
     })
     .await?;
     let location = format!("/v1/trials/{}", answer.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(answer))
+    Ok(HttpResponse::Created()
+        .insert_header((LOCATION, location))
+        .json(answer))
 }
 
 /// The trials that the caller knows of.
@@ -93,10 +99,15 @@ pub async fn list(
     let (service, after) = (app.service.clone(), query.cursor.clone());
     let items = blocking(move || {
         let only = caller.0.trial.as_deref();
-        let rows = service.store.read(|tx| Ok::<_, Refusal>(tx.list_trials(only, after.as_deref(), limit)?))?;
+        let rows = service
+            .store
+            .read(|tx| Ok::<_, Refusal>(tx.list_trials(only, after.as_deref(), limit)?))?;
         rows.iter()
             .map(|row| {
-                tell(&service, &caller.0, &row.id).map(|told| TrialAnswer { protocol: None, ..told })
+                tell(&service, &caller.0, &row.id).map(|told| TrialAnswer {
+                    protocol: None,
+                    ..told
+                })
             })
             .collect::<Result<Vec<_>, Refusal>>()
     })
@@ -210,7 +221,11 @@ pub fn no_fields(value: &Value) -> Result<(), Problem> {
 
 /// Refuses a caller without the right, before anything is read of the request.
 pub fn require(caller: &Caller, right: Right) -> Result<(), Problem> {
-    if caller.may(right) { Ok(()) } else { Err(Refusal::MissingRight(right).into()) }
+    if caller.may(right) {
+        Ok(())
+    } else {
+        Err(Refusal::MissingRight(right).into())
+    }
 }
 
 /// Refuses a caller who may not do this in this trial, before anything is read of the body.
@@ -220,7 +235,9 @@ pub async fn allowed(
     trial: &str,
     right: Right,
 ) -> Result<Identity, Problem> {
-    trial_for(app, caller, trial, right).await.map(|(caller, _)| caller)
+    trial_for(app, caller, trial, right)
+        .await
+        .map(|(caller, _)| caller)
 }
 
 /// The same, with the trial.

@@ -32,7 +32,10 @@ pub fn run(options: &Options) -> Done {
     }
     let seed = options.seed()?;
     let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map_err(Stopped::failed)?;
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(Stopped::failed)?;
     let table = Table::read(Path::new("standard input"), &bytes)?;
     print(&allocations(&protocol, &seed, &table)?)
 }
@@ -56,7 +59,10 @@ fn allocations(protocol: &Protocol, seed: &Seed, table: &Table) -> Result<String
         .map(|factor| {
             let place = columns.get(factor.id.as_str()).copied();
             place.map(|place| (factor, place)).ok_or_else(|| {
-                Stopped::input(format!("standard input: line 1 lacks the column {}", factor.id))
+                Stopped::input(format!(
+                    "standard input: line 1 lacks the column {}",
+                    factor.id
+                ))
             })
         })
         .collect::<Result<_, _>>()?;

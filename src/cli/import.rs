@@ -70,7 +70,11 @@ pub fn run(options: &Options) -> Done {
     let caller = Arc::new(Caller {
         key_id: "command-line".into(),
         name: mapping.source.clone(),
-        role: if mapping.into == Into::Enrolments { Role::Enroller } else { Role::Source },
+        role: if mapping.into == Into::Enrolments {
+            Role::Enroller
+        } else {
+            Role::Source
+        },
         trial: None,
         sites: None,
     });
@@ -79,7 +83,9 @@ pub fn run(options: &Options) -> Done {
         Into::Conversations => Right::WriteConversation,
         Into::Outcomes => Right::WriteOutcome,
     };
-    let trial = service.trial(&caller, &options.trial, right).map_err(stopped)?;
+    let trial = service
+        .trial(&caller, &options.trial, right)
+        .map_err(stopped)?;
     let tasks = read_rows(options, &service, &trial, &mapping, &table, &caller)?;
     write(options, &service, &trial, &table.rows, &tasks)
 }
@@ -88,8 +94,7 @@ fn read_map(options: &Options) -> Result<Mapping, Stopped> {
     let path = options.map.display();
     let text = String::from_utf8(read_file(&options.map)?)
         .map_err(|_| Stopped::input(format!("{path}: is not UTF-8")))?;
-    toml::from_str(&text)
-        .map_err(|fault| Stopped::input(format!("{path}: {}", fault.message())))
+    toml::from_str(&text).map_err(|fault| Stopped::input(format!("{path}: {}", fault.message())))
 }
 
 /// Reads every row, or tells the first faults of each that cannot be read.
@@ -111,24 +116,35 @@ fn read_rows(
     let mut tasks = Vec::with_capacity(table.rows.len());
     let mut faults = Vec::new();
     for row in &table.rows {
-        let read = request(mapping, &columns, row).map_err(Refusal::Invalid).and_then(|value| {
-            Ok(match mapping.into {
-                Into::Enrolments => {
-                    Work::Enrol(Box::new(enrolment::read(service, trial.registered()?, &value)?))
-                }
-                Into::Conversations => Work::Record(Box::new(record::read(
-                    service,
-                    trial,
-                    Stream::Conversations,
-                    &value,
-                )?)),
-                Into::Outcomes => {
-                    Work::Record(Box::new(record::read(service, trial, Stream::Outcomes, &value)?))
-                }
-            })
-        });
+        let read = request(mapping, &columns, row)
+            .map_err(Refusal::Invalid)
+            .and_then(|value| {
+                Ok(match mapping.into {
+                    Into::Enrolments => Work::Enrol(Box::new(enrolment::read(
+                        service,
+                        trial.registered()?,
+                        &value,
+                    )?)),
+                    Into::Conversations => Work::Record(Box::new(record::read(
+                        service,
+                        trial,
+                        Stream::Conversations,
+                        &value,
+                    )?)),
+                    Into::Outcomes => Work::Record(Box::new(record::read(
+                        service,
+                        trial,
+                        Stream::Outcomes,
+                        &value,
+                    )?)),
+                })
+            });
         match read {
-            Ok(work) => tasks.push(Task { caller: caller.clone(), idempotency: None, work }),
+            Ok(work) => tasks.push(Task {
+                caller: caller.clone(),
+                idempotency: None,
+                work,
+            }),
             Err(refusal) => faults.push(complaint(options, row.line, &refusal)),
         }
         if faults.len() == 20 {
@@ -136,7 +152,11 @@ fn read_rows(
             break;
         }
     }
-    if faults.is_empty() { Ok(tasks) } else { Err(Stopped::input(faults.join("\n"))) }
+    if faults.is_empty() {
+        Ok(tasks)
+    } else {
+        Err(Stopped::input(faults.join("\n")))
+    }
 }
 
 /// The request that a row stands for.
@@ -161,7 +181,10 @@ fn request(
             continue;
         }
         let value = if mapping.numbers.contains(field) {
-            text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number)
+            text.parse::<f64>()
+                .ok()
+                .and_then(serde_json::Number::from_f64)
+                .map(Value::Number)
         } else if mapping.flags.contains(field) {
             match text {
                 "true" | "TRUE" | "1" => Some(Value::Bool(true)),
@@ -176,7 +199,11 @@ fn request(
             None => faults.push(Invalid::new(field, "is not of the type that the map names")),
         }
     }
-    if faults.is_empty() { Ok(Value::Object(request)) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(Value::Object(request))
+    } else {
+        Err(faults)
+    }
 }
 
 /// Puts a value at a path of the form `outer.inner`.
@@ -186,7 +213,9 @@ fn put(request: &mut Map<String, Value>, field: &str, value: Value) {
             request.insert(field.to_owned(), value);
         }
         Some((outer, inner)) => {
-            let entry = request.entry(outer).or_insert_with(|| Value::Object(Map::new()));
+            let entry = request
+                .entry(outer)
+                .or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(map) = entry {
                 put(map, inner, value);
             }
@@ -194,7 +223,13 @@ fn put(request: &mut Map<String, Value>, field: &str, value: Value) {
     }
 }
 
-fn write(options: &Options, service: &Service, trial: &Trial, rows: &[Row], tasks: &[Task]) -> Done {
+fn write(
+    options: &Options,
+    service: &Service,
+    trial: &Trial,
+    rows: &[Row],
+    tasks: &[Task],
+) -> Done {
     let bar = ProgressBar::new(tasks.len() as u64);
     let (mut new, mut known) = (0_u64, 0_u64);
     let mut refused = Vec::new();
@@ -212,14 +247,20 @@ fn write(options: &Options, service: &Service, trial: &Trial, rows: &[Row], task
     }
     bar.finish_and_clear();
     eprintln!("{new} new, {known} known before, {} refused", refused.len());
-    if refused.is_empty() { Ok(()) } else { Err(Stopped::input(refused.join("\n"))) }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Stopped::input(refused.join("\n")))
+    }
 }
 
 fn complaint(options: &Options, line: u64, refusal: &Refusal) -> String {
     let what = match refusal {
         Refusal::Invalid(faults) => {
-            let told: Vec<String> =
-                faults.iter().map(|f| format!("{} {}", f.field, f.detail)).collect();
+            let told: Vec<String> = faults
+                .iter()
+                .map(|f| format!("{} {}", f.field, f.detail))
+                .collect();
             told.join("; ")
         }
         other => other.to_string(),
@@ -231,8 +272,10 @@ fn complaint(options: &Options, line: u64, refusal: &Refusal) -> String {
 pub(super) fn stopped(refusal: Refusal) -> Stopped {
     match refusal {
         Refusal::Invalid(faults) => {
-            let told: Vec<String> =
-                faults.iter().map(|f| format!("{} {}", f.field, f.detail)).collect();
+            let told: Vec<String> = faults
+                .iter()
+                .map(|f| format!("{} {}", f.field, f.detail))
+                .collect();
             Stopped::input(told.join("; "))
         }
         Refusal::Store(error) => Stopped::failed(error),

@@ -35,8 +35,7 @@ pub fn run(command: &Command) -> Done {
     let Command::Create(options) = command;
     let wish = options.wish()?;
     let service = open_service(options.config.load()?, Clock::system())?;
-    let key =
-        issue_key::by_hand(&service.store, &service.clock, &wish).map_err(Stopped::failed)?;
+    let key = issue_key::by_hand(&service.store, &service.clock, &wish).map_err(Stopped::failed)?;
     print(&format!("{}\n", key.reveal()))
 }
 
@@ -54,8 +53,10 @@ impl Options {
         }
         Wish::read(&value).map_err(|refusal| match refusal {
             crate::conduct::Refusal::Invalid(faults) => {
-                let lines: Vec<String> =
-                    faults.iter().map(|f| format!("--{} {}", f.field, f.detail)).collect();
+                let lines: Vec<String> = faults
+                    .iter()
+                    .map(|f| format!("--{} {}", f.field, f.detail))
+                    .collect();
                 Stopped::input(lines.join("; "))
             }
             other => Stopped::input(other),

@@ -64,12 +64,18 @@ pub struct Stopped {
 impl Stopped {
     /// Wrong usage or input.
     fn input(message: impl std::fmt::Display) -> Self {
-        Self { code: 2, message: message.to_string() }
+        Self {
+            code: 2,
+            message: message.to_string(),
+        }
     }
 
     /// The service or the machine failed.
     fn failed(message: impl std::fmt::Display) -> Self {
-        Self { code: 1, message: message.to_string() }
+        Self {
+            code: 1,
+            message: message.to_string(),
+        }
     }
 
     /// A file with these faults, one a line.
@@ -152,7 +158,11 @@ fn read_protocol(path: &Path) -> Result<Protocol, Stopped> {
     let text = String::from_utf8(read_file(path)?)
         .map_err(|_| Stopped::input(format!("{}: is not UTF-8", path.display())))?;
     let json = path.extension().is_some_and(|ending| ending == "json");
-    let read = if json { protocol::from_json(&text) } else { protocol::from_toml(&text) };
+    let read = if json {
+        protocol::from_json(&text)
+    } else {
+        protocol::from_toml(&text)
+    };
     read.map_err(|faults| Stopped::faults(path, &faults))
 }
 

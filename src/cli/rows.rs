@@ -20,24 +20,40 @@ impl Table {
     /// Reads CSV; `name` is what errors call the file.
     pub fn read(name: &Path, bytes: &[u8]) -> Result<Self, Stopped> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(bytes);
         let stopped = |error: csv::Error| {
             let line = error.position().map_or(1, csv::Position::line);
-            Stopped::input(format!("{}: line {line} is not CSV of this header", name.display()))
+            Stopped::input(format!(
+                "{}: line {line} is not CSV of this header",
+                name.display()
+            ))
         };
-        let header: Vec<String> =
-            reader.headers().map_err(stopped)?.iter().map(str::to_owned).collect();
+        let header: Vec<String> = reader
+            .headers()
+            .map_err(stopped)?
+            .iter()
+            .map(str::to_owned)
+            .collect();
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(stopped)?;
             let line = record.position().map_or(0, csv::Position::line);
-            rows.push(Row { line, fields: record.iter().map(str::to_owned).collect() });
+            rows.push(Row {
+                line,
+                fields: record.iter().map(str::to_owned).collect(),
+            });
         }
         Ok(Self { header, rows })
     }
 
     /// The places of the columns by name.
     pub fn columns(&self) -> HashMap<&str, usize> {
-        self.header.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect()
+        self.header
+            .iter()
+            .enumerate()
+            .map(|(i, name)| (name.as_str(), i))
+            .collect()
     }
 }

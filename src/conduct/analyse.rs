@@ -66,15 +66,29 @@ pub fn ask(
 ) -> Result<String, Refusal> {
     let known = service.trial(caller, trial, Right::Analyse)?;
     let registration = known.registered()?;
-    let planned = registration.protocol.analysis.looks.as_ref().map_or(0, |l| l.information.len());
-    if request.look.is_some_and(|look| look == 0 || look as usize > planned) {
-        return Err(Refusal::field("look", format!("the protocol plans {planned} looks")));
+    let planned = registration
+        .protocol
+        .analysis
+        .looks
+        .as_ref()
+        .map_or(0, |l| l.information.len());
+    if request
+        .look
+        .is_some_and(|look| look == 0 || look as usize > planned)
+    {
+        return Err(Refusal::field(
+            "look",
+            format!("the protocol plans {planned} looks"),
+        ));
     }
     let pooled = !caller.role.sees_arms();
     let id = new_id(&service.clock);
     let id = once(service, caller, idempotency, |tx| {
         if tx.find_cut(trial, request.data_cut)?.is_none() {
-            return Err(Refusal::field("data_cut", "is not a data cut of this trial"));
+            return Err(Refusal::field(
+                "data_cut",
+                "is not a data cut of this trial",
+            ));
         }
         let now = service.clock.now();
         tx.insert_analysis(&AnalysisRow {
@@ -103,7 +117,12 @@ pub fn ask(
 /// Computes an analysis on a thread of its own, unless this process is at it already.
 fn start(service: &Service, id: &str) {
     let running = &service.analyses;
-    if !running.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
+    if !running
+        .ids
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id.to_owned())
+    {
         return;
     }
     let (service, id) = (service.clone(), id.to_owned());
@@ -117,7 +136,11 @@ fn start(service: &Service, id: &str) {
             let _ = service.store.write(|tx| keep(tx, &row));
         }
         let running = &service.analyses;
-        running.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        running
+            .ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
         running.finished.notify_all();
     });
 }
@@ -137,7 +160,9 @@ pub fn wait(service: &Service, id: &str) {
     let limit = Duration::from_secs(service.config.analysis.wait_seconds);
     let running = &service.analyses;
     let ids = running.ids.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = running.finished.wait_timeout_while(ids, limit, |ids| ids.contains(id));
+    let _ = running
+        .finished
+        .wait_timeout_while(ids, limit, |ids| ids.contains(id));
 }
 
 fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
@@ -150,8 +175,9 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
         Ok::<_, Refusal>((row, Some(data)))
     })?;
     let Some(data) = data else { return Ok(()) };
-    let registration =
-        service.store.read(|tx| service.registration(tx, &row.trial_id, row.registration))?;
+    let registration = service
+        .store
+        .read(|tx| service.registration(tx, &row.trial_id, row.registration))?;
     let dataset = Dataset::from_cut(&registration.protocol, &data);
     // The bare digest of the protocol is not told before unblinding: block sizes could be tried out.
     let digest = registration.protocol_commitment.clone();
@@ -171,7 +197,12 @@ fn result_row(
     failure: Option<String>,
 ) -> ResultRow {
     let finished_at = service.clock.now().naive_utc();
-    ResultRow { analysis_id: id.to_owned(), finished_at, failure, result }
+    ResultRow {
+        analysis_id: id.to_owned(),
+        finished_at,
+        failure,
+        result,
+    }
 }
 
 /// Keeps the first result; another process may have been faster with the same one.
@@ -210,7 +241,10 @@ pub fn list(
         rows.into_iter()
             .map(|row| {
                 let result = tx.find_result(&row.id)?;
-                tell(service, tx, row, result).map(|told| Told { result: None, ..told })
+                tell(service, tx, row, result).map(|told| Told {
+                    result: None,
+                    ..told
+                })
             })
             .collect()
     })
@@ -238,7 +272,9 @@ fn tell(
         look: row.look,
         pooled: row.pooled,
         looks_so_far: tx.count_looks(&row.trial_id, &row.id)?,
-        protocol_version: service.registration(tx, &row.trial_id, row.registration)?.version,
+        protocol_version: service
+            .registration(tx, &row.trial_id, row.registration)?
+            .version,
         software: row.software,
         requested_at: row.requested_at.and_utc(),
         failure,

@@ -29,14 +29,24 @@ pub fn run(
         let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
         let from = Status::parse(&row.status)
             .ok_or_else(|| Refusal::Internal("a trial's status is not known".into()))?;
-        let status = decide(from, to)
-            .map_err(|why| Refusal::WrongStatus { status: from.to_string(), why })?;
+        let status = decide(from, to).map_err(|why| Refusal::WrongStatus {
+            status: from.to_string(),
+            why,
+        })?;
         tx.update_trial(trial, status.as_str(), row.registration)?;
         let body = json!({"from": from, "to": status, "reason": reason});
         let fact = Draft::of_trial(FactKind::Status, body);
         let first = tx.take_sequence(trial, 1)?;
-        tx.insert_facts(trial, first, vec![fact.seal(service, caller, service.clock.now())])?;
-        Ok(Changed { trial: trial.to_owned(), from, status })
+        tx.insert_facts(
+            trial,
+            first,
+            vec![fact.seal(service, caller, service.clock.now())],
+        )?;
+        Ok(Changed {
+            trial: trial.to_owned(),
+            from,
+            status,
+        })
     })
 }
 

@@ -36,7 +36,10 @@ impl Citizen {
             Scheme::Reference => reference(&number),
         };
         match normal {
-            Ok(number) => Some(Self { scheme, number: Zeroizing::new(number) }),
+            Ok(number) => Some(Self {
+                scheme,
+                number: Zeroizing::new(number),
+            }),
             Err(detail) => {
                 object.fault("value", detail);
                 None
@@ -46,7 +49,9 @@ impl Citizen {
 
     /// The citizen's pseudonym in one trial.
     pub fn pseudonym(&self, service: &Service, trial: &str) -> String {
-        service.secrets.pseudonym(trial, self.scheme.as_str(), &self.number)
+        service
+            .secrets
+            .pseudonym(trial, self.scheme.as_str(), &self.number)
     }
 }
 
@@ -161,7 +166,15 @@ mod tests {
 
     #[test]
     fn the_form_and_the_date_are_checked() {
-        for bad in ["010190123", "01019012345", "010190/1234", "3002901234", "0113901234", "01O1901234", "０101901234"] {
+        for bad in [
+            "010190123",
+            "01019012345",
+            "010190/1234",
+            "3002901234",
+            "0113901234",
+            "01O1901234",
+            "０101901234",
+        ] {
             assert!(normalised_cpr(bad, today()).is_err(), "{bad}");
         }
         // 29 February: 2000 was a leap year (seventh digit 4), 1900 was not (seventh digit 0).

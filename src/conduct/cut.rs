@@ -25,7 +25,9 @@ pub fn create(
     idempotency: Option<&Idempotency>,
     trial: &str,
 ) -> Result<Cut, Refusal> {
-    service.trial(caller, trial, Right::WriteDataCut)?.registered()?;
+    service
+        .trial(caller, trial, Right::WriteDataCut)?
+        .registered()?;
     once(service, caller, idempotency, |tx| {
         let number = tx.last_sequence(trial)?;
         let row = match tx.find_cut(trial, number)? {

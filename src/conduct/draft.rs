@@ -40,7 +40,10 @@ pub fn create(
             created_by: caller.key_id.clone(),
         };
         tx.insert_trial(&trial, &draft)?;
-        Ok(Saved { trial: trial.id, revision: 1 })
+        Ok(Saved {
+            trial: trial.id,
+            revision: 1,
+        })
     })
 }
 
@@ -65,7 +68,10 @@ pub fn revise(
         }
         let last = tx.find_draft(trial)?.map_or(0, |draft| draft.revision);
         tx.insert_draft(&draft_row(service, caller, protocol, last + 1))?;
-        Ok(Saved { trial: trial.to_owned(), revision: last + 1 })
+        Ok(Saved {
+            trial: trial.to_owned(),
+            revision: last + 1,
+        })
     })
 }
 

@@ -32,10 +32,16 @@ pub struct Screened {
 /// What is known of a person while a group is decided.
 enum Known {
     /// Seen before, not drawn; with the rules by which the last screening failed.
-    Seen { person: String, failed: Option<Vec<String>> },
+    Seen {
+        person: String,
+        failed: Option<Vec<String>>,
+    },
     Drawn(ParticipantRow),
     /// To be drawn in this group, for the task with this position.
-    Drawing { task: usize, site: Option<String> },
+    Drawing {
+        task: usize,
+        site: Option<String>,
+    },
 }
 
 /// A draw to be made.
@@ -106,14 +112,25 @@ pub(super) fn decide(
         };
         if candidate.failed.is_empty() {
             let site = candidate.site.clone();
-            people.insert(candidate.pseudonym.clone(), Known::Drawing { task: i, site });
-            draws.push(Draw { task: i, person, candidate });
+            people.insert(
+                candidate.pseudonym.clone(),
+                Known::Drawing { task: i, site },
+            );
+            draws.push(Draw {
+                task: i,
+                person,
+                candidate,
+            });
             continue;
         }
-        let answer = Answer::Screened(Screened { failed: candidate.failed.clone() });
+        let answer = Answer::Screened(Screened {
+            failed: candidate.failed.clone(),
+        });
         batch.set(i, Outcome::Done(answer));
         if screened_before.as_ref() != Some(&candidate.failed) {
-            batch.facts.push(screening(&person, candidate).seal(service, &task.caller, now));
+            batch
+                .facts
+                .push(screening(&person, candidate).seal(service, &task.caller, now));
         }
         let failed = Some(candidate.failed.clone());
         people.insert(candidate.pseudonym.clone(), Known::Seen { person, failed });
@@ -125,7 +142,10 @@ pub(super) fn decide(
     draw_all(tx, service, trial, tasks, draws, batch, now)?;
     for (i, first) in repeats {
         if let Some(Outcome::Done(Answer::Enrolled(enrolled))) = batch.outcome(first) {
-            let again = Enrolled { already_enrolled: true, ..enrolled.clone() };
+            let again = Enrolled {
+                already_enrolled: true,
+                ..enrolled.clone()
+            };
             batch.set(i, Outcome::Done(Answer::Enrolled(again)));
         }
     }
@@ -142,7 +162,10 @@ fn may_draw(trial: &Trial, candidate: &Candidate) -> Result<(), Refusal> {
         (Status::Closed, _) => "enrolment has ended",
         _ => "enrolment has not begun",
     };
-    Err(Refusal::WrongStatus { status: trial.status.to_string(), why: why.into() })
+    Err(Refusal::WrongStatus {
+        status: trial.status.to_string(),
+        why: why.into(),
+    })
 }
 
 fn already(row: &ParticipantRow, caller: &Caller) -> Outcome {
@@ -162,8 +185,10 @@ fn load_people(
     trial: &str,
     open: &[(usize, &Task, &Candidate)],
 ) -> Result<HashMap<String, Known>, Refusal> {
-    let pseudonyms: Vec<String> =
-        open.iter().map(|(_, _, candidate)| candidate.pseudonym.clone()).collect();
+    let pseudonyms: Vec<String> = open
+        .iter()
+        .map(|(_, _, candidate)| candidate.pseudonym.clone())
+        .collect();
     let citizens = tx.find_citizens(trial, &pseudonyms)?;
     let ids: Vec<String> = citizens.iter().map(|row| row.person_id.clone()).collect();
     let mut participants: HashMap<String, ParticipantRow> = tx
@@ -177,10 +202,16 @@ fn load_people(
             Some(row) => Known::Drawn(row),
             None => {
                 let kind = FactKind::Screening.as_str();
-                let failed = tx.last_fact_of(trial, kind, &citizen.person_id)?.and_then(|fact| {
-                    serde_json::from_value(super::fact::body_of(&fact.record)["failed"].take()).ok()
-                });
-                Known::Seen { person: citizen.person_id, failed }
+                let failed = tx
+                    .last_fact_of(trial, kind, &citizen.person_id)?
+                    .and_then(|fact| {
+                        serde_json::from_value(super::fact::body_of(&fact.record)["failed"].take())
+                            .ok()
+                    });
+                Known::Seen {
+                    person: citizen.person_id,
+                    failed,
+                }
             }
         };
         people.insert(citizen.pseudonym, known);
@@ -214,7 +245,9 @@ fn draw_all(
     batch: &mut Batch,
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    let Some(registration) = trial.registration.as_ref() else { return Ok(()) };
+    let Some(registration) = trial.registration.as_ref() else {
+        return Ok(());
+    };
     let mut strata: BTreeMap<&StratumLabel, Vec<&Draw>> = BTreeMap::new();
     for draw in &draws {
         strata.entry(&draw.candidate.label).or_default().push(draw);
@@ -225,7 +258,13 @@ fn draw_all(
         let mut drawn: Vec<(Option<i64>, String)> = Vec::with_capacity(draws.len());
         if external {
             drawn.extend(draws.iter().map(|draw| {
-                (None, draw.candidate.external_arm.clone().expect("read with method external"))
+                (
+                    None,
+                    draw.candidate
+                        .external_arm
+                        .clone()
+                        .expect("read with method external"),
+                )
             }));
         } else {
             let first = tx.take_indexes(&trial.id, label.as_str(), draws.len() as i64)?;
@@ -233,9 +272,11 @@ fn draw_all(
             let mut allocator = Allocator::new(protocol, &registration.seed, label)
                 .map_err(|fault| Refusal::Internal(fault.to_string()))?;
             allocator.skip(first as u64);
-            drawn.extend((first..).take(draws.len()).map(|index| {
-                (Some(index), protocol.arms[allocator.next_arm()].id.clone())
-            }));
+            drawn.extend(
+                (first..)
+                    .take(draws.len())
+                    .map(|index| (Some(index), protocol.arms[allocator.next_arm()].id.clone())),
+            );
         }
         for (draw, (index, arm)) in draws.into_iter().zip(drawn) {
             let caller = &tasks[draw.task].caller;
@@ -293,5 +334,8 @@ fn facts_of<'a>(
         "draw_version": DRAW_VERSION,
         "registration": draw.candidate.registration.number,
     });
-    [of(FactKind::Draw, draw_body), of(FactKind::Enrolment, draw.candidate.body.clone())]
+    [
+        of(FactKind::Draw, draw_body),
+        of(FactKind::Enrolment, draw.candidate.body.clone()),
+    ]
 }

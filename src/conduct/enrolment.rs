@@ -108,11 +108,7 @@ fn read_with(
 }
 
 /// An optional date that must not lie in the future.
-pub(super) fn past_date(
-    object: &Object,
-    key: &'static str,
-    today: NaiveDate,
-) -> Option<NaiveDate> {
+pub(super) fn past_date(object: &Object, key: &'static str, today: NaiveDate) -> Option<NaiveDate> {
     let date = object.optional::<NaiveDate>(key)?;
     if date > today {
         object.fault(key, "lies in the future");
@@ -122,7 +118,9 @@ pub(super) fn past_date(
 }
 
 fn read_site(object: &Object, protocol: &Protocol) -> Option<String> {
-    let site = object.optional::<String>("site").map(|site| canonical::nfc(&site));
+    let site = object
+        .optional::<String>("site")
+        .map(|site| canonical::nfc(&site));
     match protocol.factor(SITE) {
         Some(_) if !object.has("site") => {
             object.fault("site", "is missing");
@@ -168,7 +166,9 @@ fn read_factors(object: &Object, protocol: &Protocol, faults: &Faults) -> Map<St
         .map(|(path, name, value)| (name, (path, value)))
         .collect();
     for factor in protocol.factors.iter().filter(|factor| factor.id != SITE) {
-        let Some((path, value)) = given.remove(factor.id.as_str()).filter(|(_, v)| !v.is_null())
+        let Some((path, value)) = given
+            .remove(factor.id.as_str())
+            .filter(|(_, v)| !v.is_null())
         else {
             faults.add(format!("factors.{}", factor.id), "is missing");
             continue;
@@ -198,8 +198,16 @@ fn read_factors(object: &Object, protocol: &Protocol, faults: &Faults) -> Map<St
     }
     for (name, (_, _)) in given {
         let known = name == SITE && protocol.factor(SITE).is_some();
-        let detail = if known { "is given as the field site" } else { "is not a known factor" };
-        let shown = if name.chars().any(|c| c.is_ascii_digit()) { "(hidden)" } else { name };
+        let detail = if known {
+            "is given as the field site"
+        } else {
+            "is not a known factor"
+        };
+        let shown = if name.chars().any(|c| c.is_ascii_digit()) {
+            "(hidden)"
+        } else {
+            name
+        };
         faults.add(format!("factors.{shown}"), detail);
     }
     read
@@ -250,7 +258,11 @@ fn read_eligibility(
         }
     }
     for name in given.keys() {
-        let shown = if name.chars().any(|c| c.is_ascii_digit()) { "(hidden)" } else { name };
+        let shown = if name.chars().any(|c| c.is_ascii_digit()) {
+            "(hidden)"
+        } else {
+            name
+        };
         faults.add(format!("eligibility.{shown}"), "is not a known rule");
     }
     (answers, failed)
@@ -273,7 +285,10 @@ fn read_external(object: &Object, protocol: &Protocol) -> (Option<String>, Optio
             object.fault(key, "is missing: arms of this trial are drawn elsewhere");
         }
     }
-    if arm.as_ref().is_some_and(|arm| protocol.arm_index(arm).is_none()) {
+    if arm
+        .as_ref()
+        .is_some_and(|arm| protocol.arm_index(arm).is_none())
+    {
         object.fault("arm", "is not an arm of this protocol");
     }
     (arm, provenance)

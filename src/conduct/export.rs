@@ -17,9 +17,17 @@ pub fn run(
     let registration = known.registered()?;
     let data = service.store.read(|tx| {
         if tx.find_cut(trial, data_cut)?.is_none() {
-            return Err(Refusal::field("data_cut", "is not a data cut of this trial"));
+            return Err(Refusal::field(
+                "data_cut",
+                "is not a data cut of this trial",
+            ));
         }
         Ok(CutData::load(tx, trial, data_cut)?)
     })?;
-    Ok(to_csv(&registration.protocol, &data, set, caller.role.sees_arms()))
+    Ok(to_csv(
+        &registration.protocol,
+        &data,
+        set,
+        caller.role.sees_arms(),
+    ))
 }

@@ -25,7 +25,12 @@ pub fn run(service: &Service, caller: &Caller, trial: &str) -> Result<Flow, Refu
         let records = tx.count_facts(&trial.id, last)?;
         let shows_arms = caller.role != Role::Statistician;
         let protocol = &registration.protocol;
-        let mut flow = Flow::of(protocol, &screenings, &enrolled, &arms.into_iter().collect());
+        let mut flow = Flow::of(
+            protocol,
+            &screenings,
+            &enrolled,
+            &arms.into_iter().collect(),
+        );
         if !shows_arms {
             flow.arms = None;
         }

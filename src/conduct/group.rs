@@ -52,7 +52,10 @@ pub enum Answer {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Done(Answer),
-    Fact { index: usize, duplicate: bool },
+    Fact {
+        index: usize,
+        duplicate: bool,
+    },
     /// The same request as an earlier one of the group.
     SameAs(usize),
     Refused(Refusal),
@@ -81,7 +84,11 @@ impl Batch {
     }
 
     pub fn repeated(&self, id: String, sequence: i64) -> Outcome {
-        Outcome::Done(Answer::Recorded(Recorded { id, sequence, duplicate: true }))
+        Outcome::Done(Answer::Recorded(Recorded {
+            id,
+            sequence,
+            duplicate: true,
+        }))
     }
 }
 
@@ -114,10 +121,14 @@ fn attempt(
     trial: &str,
     tasks: &[Task],
 ) -> Result<Vec<Option<Result<Answer, Refusal>>>, Refusal> {
-    let row = tx.lock_trial_shared(trial)?.ok_or(Refusal::NotFound("trial"))?;
+    let row = tx
+        .lock_trial_shared(trial)?
+        .ok_or(Refusal::NotFound("trial"))?;
     let trial = service.open_trial(tx, row)?;
-    let mut batch =
-        Batch { outcomes: tasks.iter().map(|_| None).collect(), ..Batch::default() };
+    let mut batch = Batch {
+        outcomes: tasks.iter().map(|_| None).collect(),
+        ..Batch::default()
+    };
     answer_repeats(tx, tasks, &mut batch)?;
     enrol::decide(tx, service, &trial, tasks, &mut batch)?;
     record::decide(tx, service, &trial, tasks, &mut batch)?;
@@ -132,7 +143,11 @@ fn attempt(
             Some(Outcome::Fact { index, duplicate }) => {
                 let sequence = first + index as i64;
                 let id = ids[index].clone();
-                Some(Ok(Answer::Recorded(Recorded { id, sequence, duplicate })))
+                Some(Ok(Answer::Recorded(Recorded {
+                    id,
+                    sequence,
+                    duplicate,
+                })))
             }
             Some(Outcome::SameAs(earlier)) => match &answers[earlier] {
                 Some(Ok(answer)) => Some(Ok(answer.clone())),
@@ -148,7 +163,9 @@ fn attempt(
 /// Answers tasks whose Idempotency-Key was used before, or earlier in the group.
 fn answer_repeats(tx: &mut Tx, tasks: &[Task], batch: &mut Batch) -> Result<(), Refusal> {
     for (i, task) in tasks.iter().enumerate() {
-        let Some(idempotency) = &task.idempotency else { continue };
+        let Some(idempotency) = &task.idempotency else {
+            continue;
+        };
         match idempotency.find(tx, &task.caller) {
             Ok(Some(answer)) => batch.set(i, Outcome::Done(answer)),
             Ok(None) => {}
@@ -157,11 +174,16 @@ fn answer_repeats(tx: &mut Tx, tasks: &[Task], batch: &mut Batch) -> Result<(), 
             }
             Err(other) => return Err(other),
         }
-        let earlier = tasks[..i].iter().enumerate().filter(|(_, earlier)| {
-            earlier.caller.key_id == task.caller.key_id
-        });
+        let earlier = tasks[..i]
+            .iter()
+            .enumerate()
+            .filter(|(_, earlier)| earlier.caller.key_id == task.caller.key_id);
         for (j, earlier) in earlier {
-            match earlier.idempotency.as_ref().map(|other| idempotency.compare(other)) {
+            match earlier
+                .idempotency
+                .as_ref()
+                .map(|other| idempotency.compare(other))
+            {
                 Some(Comparison::Same) if batch.is_open(i) => batch.set(i, Outcome::SameAs(j)),
                 Some(Comparison::OtherRequest) => {
                     batch.set(i, Outcome::Refused(Refusal::IdempotencyMismatch));
@@ -194,7 +216,9 @@ fn keep_answers(
     answers: &[Option<Result<Answer, Refusal>>],
 ) -> Result<(), Refusal> {
     for (task, answer) in tasks.iter().zip(answers) {
-        let (Some(idempotency), Some(Ok(answer))) = (&task.idempotency, answer) else { continue };
+        let (Some(idempotency), Some(Ok(answer))) = (&task.idempotency, answer) else {
+            continue;
+        };
         if idempotency.find::<Answer>(tx, &task.caller)?.is_none() {
             idempotency.keep(tx, service, &task.caller, answer)?;
         }

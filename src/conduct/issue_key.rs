@@ -44,9 +44,12 @@ impl Wish {
             let role = object.required::<Role>("role");
             let name = object.required::<String>("name");
             let trial = object.optional::<Identifier>("trial").map(|id| id.0);
-            let sites = object
-                .has("sites")
-                .then(|| object.values::<String>("sites").into_iter().collect::<BTreeSet<_>>());
+            let sites = object.has("sites").then(|| {
+                object
+                    .values::<String>("sites")
+                    .into_iter()
+                    .collect::<BTreeSet<_>>()
+            });
             object.finish();
             if sites.as_ref().is_some_and(BTreeSet::is_empty) {
                 object.fault("sites", "must name at least one site, or be left out");
@@ -57,7 +60,12 @@ impl Wish {
             if name.as_ref().is_some_and(|name| name.chars().count() > 100) {
                 object.fault("name", "must not be longer than 100 characters");
             }
-            Some(Self { role: role?, name: name?, trial, sites })
+            Some(Self {
+                role: role?,
+                name: name?,
+                trial,
+                sites,
+            })
         });
         faults.settle(wish).map_err(Refusal::Invalid)
     }
@@ -109,17 +117,23 @@ pub fn approve(service: &Service, caller: &Caller, request: &str) -> Result<Issu
     }
     let key = KeyText::random();
     service.store.write(|tx| {
-        let row = tx.find_key_request(request)?.ok_or(Refusal::NotFound("request"))?;
+        let row = tx
+            .find_key_request(request)?
+            .ok_or(Refusal::NotFound("request"))?;
         let wish = wish_of(&row)?;
         check_scope(caller, &wish).map_err(|_| Refusal::NotFound("request"))?;
         if row.key_id.is_some() {
-            return Err(Refusal::SecondPersonNeeded("the request was approved before".into()));
+            return Err(Refusal::SecondPersonNeeded(
+                "the request was approved before".into(),
+            ));
         }
         check_second_person(tx, &row.requested_by, caller)?;
         let first = Some(row.requested_by.as_str());
         insert(tx, &service.clock, &wish, &key, first, Some(&caller.key_id))?;
         if !tx.fulfil_key_request(request, &key.id)? {
-            return Err(Refusal::SecondPersonNeeded("the request was approved before".into()));
+            return Err(Refusal::SecondPersonNeeded(
+                "the request was approved before".into(),
+            ));
         }
         // In the order of their ids: heads of several ledgers are locked.
         for trial in begun_trials(tx, &wish)? {
@@ -160,7 +174,9 @@ pub fn list(
     if !caller.may(Right::ManageKeys) {
         return Err(Refusal::MissingRight(Right::ManageKeys));
     }
-    service.store.read(|tx| Ok(tx.list_keys(caller.trial.as_deref(), after, limit)?))
+    service
+        .store
+        .read(|tx| Ok(tx.list_keys(caller.trial.as_deref(), after, limit)?))
 }
 
 /// The caller that a key's text stands for.
@@ -174,7 +190,13 @@ pub fn authenticate(service: &Service, text: &str) -> Result<Caller, Refusal> {
     let role = Role::parse(&row.role)
         .ok_or_else(|| Refusal::Internal("a key's role is not known".into()))?;
     let sites = read_sites(row.sites.as_deref())?;
-    Ok(Caller { key_id: row.id, name: row.name, role, trial: row.trial_id, sites })
+    Ok(Caller {
+        key_id: row.id,
+        name: row.name,
+        role,
+        trial: row.trial_id,
+        sites,
+    })
 }
 
 fn read_sites(text: Option<&str>) -> Result<Option<BTreeSet<String>>, Refusal> {
@@ -187,7 +209,12 @@ fn wish_of(row: &KeyRequestRow) -> Result<Wish, Refusal> {
     let role = Role::parse(&row.role)
         .ok_or_else(|| Refusal::Internal("a request's role is not known".into()))?;
     let sites = read_sites(row.sites.as_deref())?;
-    Ok(Wish { role, name: row.name.clone(), trial: row.trial_id.clone(), sites })
+    Ok(Wish {
+        role,
+        name: row.name.clone(),
+        trial: row.trial_id.clone(),
+        sites,
+    })
 }
 
 fn within(caller: &Caller, trial: Option<&str>) -> bool {
@@ -200,7 +227,10 @@ fn check_scope(caller: &Caller, wish: &Wish) -> Result<(), Refusal> {
         return Err(Refusal::MissingRight(Right::ManageKeys));
     }
     if !within(caller, wish.trial.as_deref()) {
-        return Err(Refusal::field("trial", "must be the trial that the own key is for"));
+        return Err(Refusal::field(
+            "trial",
+            "must be the trial that the own key is for",
+        ));
     }
     Ok(())
 }
@@ -238,7 +268,9 @@ fn ancestors(tx: &mut Tx, id: &str) -> Result<BTreeSet<String>, Refusal> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![id.to_owned()];
     while let Some(id) = waiting.pop() {
-        let Some(row) = tx.find_key(&id)? else { continue };
+        let Some(row) = tx.find_key(&id)? else {
+            continue;
+        };
         for parent in [row.created_by, row.approved_by].into_iter().flatten() {
             if found.insert(parent.clone()) {
                 waiting.push(parent);

@@ -79,7 +79,14 @@ impl Service {
         }
         check_keys(&store, &secrets)?;
         let (trials, analyses) = (trial::Cache::default(), analyse::Running::default());
-        Ok(Self(Arc::new(Inner { store, clock, secrets, config, trials, analyses })))
+        Ok(Self(Arc::new(Inner {
+            store,
+            clock,
+            secrets,
+            config,
+            trials,
+            analyses,
+        })))
     }
 }
 

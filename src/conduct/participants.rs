@@ -33,7 +33,9 @@ pub fn list(
 ) -> Result<Vec<ParticipantRow>, Refusal> {
     service.trial(caller, trial, Right::ReadParticipant)?;
     let sites = caller.site_list();
-    service.store.read(|tx| Ok(tx.page_participants(trial, sites.as_deref(), after, limit)?))
+    service
+        .store
+        .read(|tx| Ok(tx.page_participants(trial, sites.as_deref(), after, limit)?))
 }
 
 /// The participant who is this citizen; the number is in the body, never in an address.

@@ -51,10 +51,12 @@ pub struct Trial {
 impl Trial {
     /// The registration, or why there is none.
     pub fn registered(&self) -> Result<&Arc<Registration>, Refusal> {
-        self.registration.as_ref().ok_or_else(|| Refusal::WrongStatus {
-            status: self.status.to_string(),
-            why: "it is not registered yet".into(),
-        })
+        self.registration
+            .as_ref()
+            .ok_or_else(|| Refusal::WrongStatus {
+                status: self.status.to_string(),
+                why: "it is not registered yet".into(),
+            })
     }
 }
 
@@ -90,7 +92,11 @@ impl Service {
             0 => None,
             number => Some(self.registration(tx, &row.id, number)?),
         };
-        Ok(Trial { id: row.id, status, registration })
+        Ok(Trial {
+            id: row.id,
+            status,
+            registration,
+        })
     }
 
     /// A registration by its number.
@@ -102,7 +108,11 @@ impl Service {
     ) -> Result<Arc<Registration>, Refusal> {
         let key = (trial.to_owned(), number);
         let cache = &self.trials.0;
-        if let Some(known) = cache.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(known) = cache
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
             return Ok(known.clone());
         }
         let row = tx
@@ -142,7 +152,10 @@ impl Service {
     }
 
     pub(super) fn seal_protocol(&self, protocol: &Protocol) -> Vec<u8> {
-        self.secrets.seal(&purpose(&protocol.id, "protocol"), protocol.canonical().as_bytes())
+        self.secrets.seal(
+            &purpose(&protocol.id, "protocol"),
+            protocol.canonical().as_bytes(),
+        )
     }
 
     fn unseal(&self, trial: &str, what: &str, sealed: &[u8]) -> Result<Vec<u8>, Refusal> {

@@ -32,9 +32,15 @@ impl Writer {
     /// Writes one task; the answer comes after the commit. A full queue refuses at once.
     pub async fn write(&self, trial: &str, task: Task) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { trial: trial.to_owned(), task, reply };
+        let job = Job {
+            trial: trial.to_owned(),
+            task,
+            reply,
+        };
         self.0.try_send(job).map_err(|_| Refusal::Busy)?;
-        answer.await.map_err(|_| Refusal::Internal("the writer dropped a task".into()))?
+        answer
+            .await
+            .map_err(|_| Refusal::Internal("the writer dropped a task".into()))?
     }
 
     /// How many writes are waiting.
@@ -57,7 +63,10 @@ fn work(service: &Service, mut receiver: mpsc::Receiver<Job>) {
             // A defect must not end the writer: every later write would wait for ever.
             let answers = catch_unwind(AssertUnwindSafe(|| group::run(service, &trial, &tasks)))
                 .unwrap_or_else(|_| {
-                    tasks.iter().map(|_| Err(Refusal::Internal("the writer panicked".into()))).collect()
+                    tasks
+                        .iter()
+                        .map(|_| Err(Refusal::Internal("the writer panicked".into())))
+                        .collect()
                 });
             for (reply, answer) in replies.into_iter().zip(answers) {
                 // Whoever asked may have gone away; the write stands all the same.

@@ -29,8 +29,17 @@ pub fn record(body: &Value) -> String {
 
 /// The leaf of a record.
 pub fn leaf(salt: &Salt, record: &str) -> Leaf {
-    let inner = Sha256::new().chain_update(salt).chain_update(record.as_bytes()).finalize();
-    Leaf(Sha256::new().chain_update([0]).chain_update(inner).finalize().into())
+    let inner = Sha256::new()
+        .chain_update(salt)
+        .chain_update(record.as_bytes())
+        .finalize();
+    Leaf(
+        Sha256::new()
+            .chain_update([0])
+            .chain_update(inner)
+            .finalize()
+            .into(),
+    )
 }
 
 /// The digest of a data cut: SHA-256 over its leaves in the order of the record sequence.
@@ -51,6 +60,9 @@ mod tests {
         // Python: hashlib.sha256(b"\0" + hashlib.sha256(bytes(32) + b'{"a":1}').digest())
         let text = record(&serde_json::json!({"a": 1.0}));
         assert_eq!(text, r#"{"a":1}"#);
-        assert_eq!(leaf(&[0; 32], &text).to_hex(), "a8c63610b9b8d51befb18c6203e1cb81c25a7353549fc84dd3f62ead9acd728a");
+        assert_eq!(
+            leaf(&[0; 32], &text).to_hex(),
+            "a8c63610b9b8d51befb18c6203e1cb81c25a7353549fc84dd3f62ead9acd728a"
+        );
     }
 }

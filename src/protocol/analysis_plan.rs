@@ -111,14 +111,16 @@ impl Analysis {
     pub(super) fn read(object: &Object, faults: &Faults) -> Option<Self> {
         let primary = object.required::<Identifier>("primary");
         let estimator = object.optional::<String>("estimator");
-        let hypothesis =
-            object.optional::<Hypothesis>("hypothesis").unwrap_or(Hypothesis::Superiority);
+        let hypothesis = object
+            .optional::<Hypothesis>("hypothesis")
+            .unwrap_or(Hypothesis::Superiority);
         let margin = object.optional::<f64>("margin");
         let alpha = object.required::<f64>("alpha");
         let sides = object.required::<u32>("sides");
         let adjust_for = object.values::<String>("adjust_for");
-        let strata =
-            object.has("analysis_strata").then(|| object.values::<String>("analysis_strata"));
+        let strata = object
+            .has("analysis_strata")
+            .then(|| object.values::<String>("analysis_strata"));
         let intercurrent_events = read_events(object, faults);
         let looks = object.object("looks").and_then(|looks| Looks::read(&looks));
         object.finish();
@@ -161,7 +163,9 @@ impl Looks {
         let spending = object.required::<Spending>("spending");
         let gamma = object.optional::<f64>("gamma");
         let rho = object.optional::<f64>("rho");
-        let futility = object.optional::<Futility>("futility").unwrap_or(Futility::None);
+        let futility = object
+            .optional::<Futility>("futility")
+            .unwrap_or(Futility::None);
         let beta = object.optional::<f64>("beta");
         object.finish();
         let increasing = information.windows(2).all(|pair| pair[0] < pair[1]);
@@ -184,7 +188,14 @@ impl Looks {
         if beta.is_some_and(|beta| !(beta > 0.0 && beta < 1.0)) {
             object.fault("beta", "must lie between 0 and 1");
         }
-        Some(Self { information, spending: spending?, gamma, rho, futility, beta })
+        Some(Self {
+            information,
+            spending: spending?,
+            gamma,
+            rho,
+            futility,
+            beta,
+        })
     }
 }
 
@@ -220,7 +231,10 @@ impl SampleSize {
                 accrual_per_week: assume.optional("accrual_per_week"),
             };
             assume.finish();
-            if read.dropout.is_some_and(|share| !(0.0..1.0).contains(&share)) {
+            if read
+                .dropout
+                .is_some_and(|share| !(0.0..1.0).contains(&share))
+            {
                 assume.fault("dropout", "must lie between 0 and 1");
             }
             if read.accrual_per_week.is_some_and(|rate| rate <= 0.0) {
@@ -235,6 +249,10 @@ impl SampleSize {
         if power.is_some_and(|power| !(power > 0.0 && power < 1.0)) {
             object.fault("power", "must lie between 0 and 1");
         }
-        Self { planned, power, assume }
+        Self {
+            planned,
+            power,
+            assume,
+        }
     }
 }

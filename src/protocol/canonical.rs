@@ -22,9 +22,10 @@ fn check_at(value: &Value, path: &str, depth: usize) -> Result<(), Invalid> {
         return Err(Invalid::new(path, "is nested too deeply"));
     }
     match value {
-        Value::Number(number) if !is_exact(number) => {
-            Err(Invalid::new(path, "is a whole number beyond 2^53, which JSON does not keep exactly"))
-        }
+        Value::Number(number) if !is_exact(number) => Err(Invalid::new(
+            path,
+            "is a whole number beyond 2^53, which JSON does not keep exactly",
+        )),
         Value::Array(items) => items
             .iter()
             .enumerate()
@@ -32,7 +33,10 @@ fn check_at(value: &Value, path: &str, depth: usize) -> Result<(), Invalid> {
         Value::Object(map) => {
             let keys: std::collections::BTreeSet<String> = map.keys().map(|key| nfc(key)).collect();
             if keys.len() != map.len() {
-                return Err(Invalid::new(path, "holds two keys that are one in Unicode NFC"));
+                return Err(Invalid::new(
+                    path,
+                    "holds two keys that are one in Unicode NFC",
+                ));
             }
             map.iter().try_for_each(|(key, item)| {
                 let dot = if path.is_empty() { "" } else { "." };
@@ -57,7 +61,9 @@ pub fn normalised(value: Value) -> Value {
         Value::String(text) => Value::String(nfc(&text)),
         Value::Array(items) => items.into_iter().map(normalised).collect(),
         Value::Object(map) => Value::Object(
-            map.into_iter().map(|(key, value)| (nfc(&key), normalised(value))).collect::<Map<_, _>>(),
+            map.into_iter()
+                .map(|(key, value)| (nfc(&key), normalised(value)))
+                .collect::<Map<_, _>>(),
         ),
         other => other,
     }
@@ -96,8 +102,7 @@ fn write(value: &Value, out: &mut String) {
             out.push(']');
         }
         Value::Object(map) => {
-            let mut entries: Vec<_> =
-                map.iter().map(|(key, value)| (nfc(key), value)).collect();
+            let mut entries: Vec<_> = map.iter().map(|(key, value)| (nfc(key), value)).collect();
             entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
             out.push('{');
             for (i, (key, value)) in entries.into_iter().enumerate() {

@@ -23,20 +23,57 @@ fn unique_ids(protocol: &Protocol, faults: &Faults) {
             }
         }
     };
-    check("arms", protocol.arms.iter().map(|arm| arm.id.as_str()).collect());
-    check("factors", protocol.factors.iter().map(|factor| factor.id.as_str()).collect());
-    check("eligibility", protocol.eligibility.iter().map(|rule| rule.id.as_str()).collect());
-    check("endpoints", protocol.endpoints.iter().map(|end| end.id.as_str()).collect());
+    check(
+        "arms",
+        protocol.arms.iter().map(|arm| arm.id.as_str()).collect(),
+    );
+    check(
+        "factors",
+        protocol
+            .factors
+            .iter()
+            .map(|factor| factor.id.as_str())
+            .collect(),
+    );
+    check(
+        "eligibility",
+        protocol
+            .eligibility
+            .iter()
+            .map(|rule| rule.id.as_str())
+            .collect(),
+    );
+    check(
+        "endpoints",
+        protocol
+            .endpoints
+            .iter()
+            .map(|end| end.id.as_str())
+            .collect(),
+    );
     // The data file of `analyse` has one column for each of these names.
-    let reserved = ["participant", "arm", "enrolled_on", "cluster", "received", "weight"];
+    let reserved = [
+        "participant",
+        "arm",
+        "enrolled_on",
+        "cluster",
+        "received",
+        "weight",
+    ];
     for (i, factor) in protocol.factors.iter().enumerate() {
         if reserved.contains(&factor.id.as_str()) {
-            faults.add(format!("factors[{i}].id"), "is the name of another column of data files");
+            faults.add(
+                format!("factors[{i}].id"),
+                "is the name of another column of data files",
+            );
         }
     }
     for (i, endpoint) in protocol.endpoints.iter().enumerate() {
         if reserved.contains(&endpoint.id.as_str()) || protocol.factor(&endpoint.id).is_some() {
-            faults.add(format!("endpoints[{i}].id"), "is the name of another column of data files");
+            faults.add(
+                format!("endpoints[{i}].id"),
+                "is the name of another column of data files",
+            );
         }
     }
 }
@@ -56,7 +93,10 @@ fn factors(protocol: &Protocol, faults: &Faults) {
         match factor.kind {
             FactorKind::Number => {
                 if factor.stratify {
-                    fault("stratify", "cannot hold for a number: numbers never enter the draw");
+                    fault(
+                        "stratify",
+                        "cannot hold for a number: numbers never enter the draw",
+                    );
                 }
                 if !factor.levels.is_empty() || factor.open_levels {
                     fault("levels", "cannot be given for a number");
@@ -90,23 +130,33 @@ fn scheme(protocol: &Protocol, faults: &Faults) {
                 if *size == 0 || size % total.max(1) != 0 || *size > 10_000 {
                     fault(
                         &format!("block_sizes[{i}]"),
-                        format!("must be a multiple of the sum of the ratios ({total}), up to 10000"),
+                        format!(
+                            "must be a multiple of the sum of the ratios ({total}), up to 10000"
+                        ),
                     );
                 }
             }
         }
-        Scheme::BiasedCoin { probability: (numerator, denominator) } => {
+        Scheme::BiasedCoin {
+            probability: (numerator, denominator),
+        } => {
             if 2 * numerator <= *denominator {
                 fault("probability", "must lie between 1/2 and 1".into());
             }
             if !equal_pair {
-                fault("method", "biased_coin takes two arms with ratios 1:1".into());
+                fault(
+                    "method",
+                    "biased_coin takes two arms with ratios 1:1".into(),
+                );
             }
         }
         Scheme::BigStick { .. } if !equal_pair => {
             fault("method", "big_stick takes two arms with ratios 1:1".into());
         }
-        Scheme::Minimization { probability: (numerator, denominator), weights } => {
+        Scheme::Minimization {
+            probability: (numerator, denominator),
+            weights,
+        } => {
             minimization(protocol, faults, (*numerator, *denominator), weights.keys());
         }
         Scheme::Clusters { units } => {
@@ -120,7 +170,10 @@ fn scheme(protocol: &Protocol, faults: &Faults) {
     if protocol.randomization.method == Method::External
         && protocol.randomization.public_randomness.is_some()
     {
-        fault("public_randomness", "has no use where nothing is drawn".into());
+        fault(
+            "public_randomness",
+            "has no use where nothing is drawn".into(),
+        );
     }
 }
 
@@ -132,13 +185,22 @@ fn minimization<'a>(
 ) {
     let arms = protocol.arms.len() as u64;
     if u64::from(numerator) * arms <= u64::from(denominator) {
-        faults.add("randomization.probability", "must lie between 1/(number of arms) and 1");
+        faults.add(
+            "randomization.probability",
+            "must lie between 1/(number of arms) and 1",
+        );
     }
     if protocol.arms.iter().any(|arm| arm.ratio != 1) {
-        faults.add("randomization.method", "minimization takes equal ratios of 1 only");
+        faults.add(
+            "randomization.method",
+            "minimization takes equal ratios of 1 only",
+        );
     }
     if protocol.stratifiers().next().is_none() {
-        faults.add("randomization.method", "minimization needs a factor with stratify = true");
+        faults.add(
+            "randomization.method",
+            "minimization needs a factor with stratify = true",
+        );
     }
     for name in weights {
         if !protocol.stratifiers().any(|factor| factor.id == *name) {
@@ -155,8 +217,10 @@ fn plan(protocol: &Protocol, faults: &Faults) {
     match protocol.endpoint(&plan.primary) {
         None => faults.add("analysis.primary", "is not the id of an endpoint"),
         Some(endpoint) => {
-            if let Some(Err(detail)) =
-                plan.estimator.as_ref().map(|id| catalogue::usable(id, endpoint.outcome()))
+            if let Some(Err(detail)) = plan
+                .estimator
+                .as_ref()
+                .map(|id| catalogue::usable(id, endpoint.outcome()))
             {
                 faults.add("analysis.estimator", detail);
             }
@@ -171,13 +235,25 @@ fn plan(protocol: &Protocol, faults: &Faults) {
         _ => {}
     }
     for (i, id) in plan.adjust_for.iter().enumerate() {
-        if protocol.factor(id).is_none_or(|factor| factor.kind != FactorKind::Number) {
-            faults.add(format!("analysis.adjust_for[{i}]"), "is not a factor of kind number");
+        if protocol
+            .factor(id)
+            .is_none_or(|factor| factor.kind != FactorKind::Number)
+        {
+            faults.add(
+                format!("analysis.adjust_for[{i}]"),
+                "is not a factor of kind number",
+            );
         }
     }
     for (i, id) in plan.strata.iter().flatten().enumerate() {
-        if protocol.factor(id).is_none_or(|factor| factor.kind != FactorKind::Level) {
-            faults.add(format!("analysis.analysis_strata[{i}]"), "is not a factor with levels");
+        if protocol
+            .factor(id)
+            .is_none_or(|factor| factor.kind != FactorKind::Level)
+        {
+            faults.add(
+                format!("analysis.analysis_strata[{i}]"),
+                "is not a factor with levels",
+            );
         }
     }
 }

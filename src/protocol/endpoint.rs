@@ -91,9 +91,12 @@ impl Endpoint {
         let better = object.optional::<Better>("better");
         let horizon_weeks = object.optional::<u32>("horizon_weeks");
         let sustained_weeks = object.optional::<u32>("sustained_weeks").unwrap_or(0);
-        let time_unit = object.optional::<TimeUnit>("time_unit").unwrap_or(TimeUnit::Weeks);
-        let estimators =
-            object.has("estimators").then(|| object.values::<String>("estimators"));
+        let time_unit = object
+            .optional::<TimeUnit>("time_unit")
+            .unwrap_or(TimeUnit::Weeks);
+        let estimators = object
+            .has("estimators")
+            .then(|| object.values::<String>("estimators"));
         object.finish();
         let endpoint = Self {
             label: label.or_else(|| id.clone())?,
@@ -120,11 +123,17 @@ impl Endpoint {
             Origin::Reported => EndpointKind::ALL,
         };
         if !kinds.contains(&self.kind) {
-            object.fault("kind", format!("cannot be {} when it comes from these facts", self.kind));
+            object.fault(
+                "kind",
+                format!("cannot be {} when it comes from these facts", self.kind),
+            );
         }
         match self.horizon_weeks {
             None if self.from == Origin::Employment => {
-                object.fault("horizon_weeks", "is missing: employment is measured at a horizon");
+                object.fault(
+                    "horizon_weeks",
+                    "is missing: employment is measured at a horizon",
+                );
             }
             Some(weeks) if !(1..=1_040).contains(&weeks) => {
                 object.fault("horizon_weeks", "must be from 1 to 1040");
@@ -132,7 +141,10 @@ impl Endpoint {
             _ => {}
         }
         if self.sustained_weeks > 0 && self.from != Origin::Employment {
-            object.fault("sustained_weeks", "holds for endpoints from employment only");
+            object.fault(
+                "sustained_weeks",
+                "holds for endpoints from employment only",
+            );
         }
         if self.sustained_weeks > 520 {
             object.fault("sustained_weeks", "must be at most 520");

@@ -106,7 +106,10 @@ impl Protocol {
 
     /// Position of the control arm.
     pub fn control(&self) -> usize {
-        self.arms.iter().position(|arm| arm.control).expect("checked: exactly one control arm")
+        self.arms
+            .iter()
+            .position(|arm| arm.control)
+            .expect("checked: exactly one control arm")
     }
 
     /// Position of the arm with this id.
@@ -134,7 +137,10 @@ impl Protocol {
     pub fn analysis_strata(&self) -> Vec<&Factor> {
         match &self.analysis.strata {
             Some(named) => named.iter().filter_map(|id| self.factor(id)).collect(),
-            None => self.stratifiers().filter(|factor| !factor.open_levels).collect(),
+            None => self
+                .stratifiers()
+                .filter(|factor| !factor.open_levels)
+                .collect(),
         }
     }
 }

@@ -12,7 +12,11 @@ pub fn from_json(text: &str) -> Result<Protocol, Vec<Invalid>> {
     let value: Value = serde_json::from_str(text).map_err(|fault| {
         vec![Invalid::new(
             "",
-            format!("is not JSON: line {}, column {}", fault.line(), fault.column()),
+            format!(
+                "is not JSON: line {}, column {}",
+                fault.line(),
+                fault.column()
+            ),
         )]
     })?;
     from_value(value)
@@ -21,8 +25,13 @@ pub fn from_json(text: &str) -> Result<Protocol, Vec<Invalid>> {
 /// Reads a protocol written in TOML.
 pub fn from_toml(text: &str) -> Result<Protocol, Vec<Invalid>> {
     let table: toml::Table = text.parse().map_err(|fault: toml::de::Error| {
-        let place = fault.span().map_or(String::new(), |span| place_of(text, span.start));
-        vec![Invalid::new("", format!("is not TOML{place}: {}", fault.message()))]
+        let place = fault
+            .span()
+            .map_or(String::new(), |span| place_of(text, span.start));
+        vec![Invalid::new(
+            "",
+            format!("is not TOML{place}: {}", fault.message()),
+        )]
     })?;
     let value = serde_json::to_value(table)
         .map_err(|_| vec![Invalid::new("", "holds a value that JSON does not know")])?;
@@ -32,7 +41,11 @@ pub fn from_toml(text: &str) -> Result<Protocol, Vec<Invalid>> {
 fn place_of(text: &str, offset: usize) -> String {
     let before = &text[..offset.min(text.len())];
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .map_or(0, |tail| tail.chars().count())
+        + 1;
     format!(": line {line}, column {column}")
 }
 
@@ -56,11 +69,13 @@ fn read(document: &Value, faults: &Faults) -> Option<Protocol> {
     let arms = each(&root, "arms", faults, Arm::read);
     let factors = each(&root, "factors", faults, Factor::read);
     let eligibility = each(&root, "eligibility", faults, EligibilityRule::read);
-    let randomization = section(&root, "randomization")
-        .and_then(|object| Randomization::read(&object, faults));
+    let randomization =
+        section(&root, "randomization").and_then(|object| Randomization::read(&object, faults));
     let endpoints = each(&root, "endpoints", faults, Endpoint::read);
     let analysis = section(&root, "analysis").and_then(|object| Analysis::read(&object, faults));
-    let sample_size = root.object("sample_size").map(|object| SampleSize::read(&object));
+    let sample_size = root
+        .object("sample_size")
+        .map(|object| SampleSize::read(&object));
     root.finish();
     Some(Protocol {
         id: id?.0,
@@ -91,8 +106,11 @@ fn each<T>(
     faults: &Faults,
     read: impl Fn(&Value, String, &Faults) -> Option<T>,
 ) -> Option<Vec<T>> {
-    let read: Vec<Option<T>> =
-        root.list(key).into_iter().map(|(path, value)| read(value, path, faults)).collect();
+    let read: Vec<Option<T>> = root
+        .list(key)
+        .into_iter()
+        .map(|(path, value)| read(value, path, faults))
+        .collect();
     read.into_iter().collect()
 }
 
@@ -108,7 +126,13 @@ impl Arm {
         if !(1..=1_000).contains(&ratio) {
             object.fault("ratio", "must be a whole number from 1 to 1000");
         }
-        Some(Self { label: label.or_else(|| id.clone())?, id: id?, ratio, control, channels })
+        Some(Self {
+            label: label.or_else(|| id.clone())?,
+            id: id?,
+            ratio,
+            control,
+            channels,
+        })
     }
 }
 
@@ -117,7 +141,9 @@ impl Factor {
         let object = Object::open(value, path, faults)?;
         let id = object.required::<Identifier>("id").map(|id| id.0);
         let label = object.optional::<String>("label");
-        let kind = object.optional::<FactorKind>("kind").unwrap_or(FactorKind::Level);
+        let kind = object
+            .optional::<FactorKind>("kind")
+            .unwrap_or(FactorKind::Level);
         let levels = object.values::<String>("levels");
         let open_levels = object.optional::<bool>("open_levels").unwrap_or(false);
         let stratify = object.optional::<bool>("stratify").unwrap_or(false);
@@ -152,6 +178,10 @@ impl EligibilityRule {
         if exclude_if.is_none() {
             object.fault("exclude_if", "must be true, false, a text or a number");
         }
-        Some(Self { reason: reason.or_else(|| id.clone())?, id: id?, exclude_if: exclude_if? })
+        Some(Self {
+            reason: reason.or_else(|| id.clone())?,
+            id: id?,
+            exclude_if: exclude_if?,
+        })
     }
 }

@@ -21,12 +21,25 @@ crate::vocabulary! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scheme {
     Simple,
-    PermutedBlocks { block_sizes: Vec<u32> },
-    BiasedCoin { probability: (u32, u32) },
-    BigStick { limit: u32 },
-    BlockUrn { lambda: u32 },
-    Minimization { probability: (u32, u32), weights: BTreeMap<String, u32> },
-    Clusters { units: Vec<DrawUnit> },
+    PermutedBlocks {
+        block_sizes: Vec<u32>,
+    },
+    BiasedCoin {
+        probability: (u32, u32),
+    },
+    BigStick {
+        limit: u32,
+    },
+    BlockUrn {
+        lambda: u32,
+    },
+    Minimization {
+        probability: (u32, u32),
+        weights: BTreeMap<String, u32>,
+    },
+    Clusters {
+        units: Vec<DrawUnit>,
+    },
     External,
 }
 
@@ -69,7 +82,11 @@ impl Randomization {
             Method::Clusters => read_units(object, faults),
         };
         object.finish();
-        Some(Self { method, scheme: scheme?, public_randomness })
+        Some(Self {
+            method,
+            scheme: scheme?,
+            public_randomness,
+        })
     }
 }
 
@@ -118,13 +135,18 @@ fn read_minimization(object: &Object, faults: &Faults) -> Option<Scheme> {
             None => faults.add(path, "must be a whole number from 1 to 1000"),
         }
     }
-    Some(Scheme::Minimization { probability: probability?, weights })
+    Some(Scheme::Minimization {
+        probability: probability?,
+        weights,
+    })
 }
 
 fn read_units(object: &Object, faults: &Faults) -> Option<Scheme> {
     let mut units = Vec::new();
     for (path, value) in object.list("units") {
-        let Some(unit) = Object::open(value, path, faults) else { continue };
+        let Some(unit) = Object::open(value, path, faults) else {
+            continue;
+        };
         let id = unit.required::<Identifier>("id");
         let mut factors = BTreeMap::new();
         for (path, name, level) in unit.entries("factors") {

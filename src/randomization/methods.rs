@@ -24,7 +24,11 @@ pub struct Allocator {
 
 enum State {
     Simple,
-    PermutedBlocks { sizes: Vec<u32>, block: Vec<usize>, position: usize },
+    PermutedBlocks {
+        sizes: Vec<u32>,
+        block: Vec<usize>,
+        position: usize,
+    },
 }
 
 impl Allocator {
@@ -66,7 +70,11 @@ impl Allocator {
     pub fn next_arm(&mut self) -> usize {
         match &mut self.method {
             State::Simple => simple(&mut self.stream, &self.ratios),
-            State::PermutedBlocks { sizes, block, position } => {
+            State::PermutedBlocks {
+                sizes,
+                block,
+                position,
+            } => {
                 if *position == block.len() {
                     *block = permuted_block(&mut self.stream, &self.ratios, sizes);
                     *position = 0;
@@ -121,25 +129,36 @@ mod tests {
         .unwrap();
         let label = StratumLabel::of([("site", "aalborg")]);
         let mut allocator = Allocator::new(&protocol, &Seed::new([9; 32]), &label).unwrap();
-        (0..draws).map(|_| ["a", "b"][allocator.next_arm()]).collect()
+        (0..draws)
+            .map(|_| ["a", "b"][allocator.next_arm()])
+            .collect()
     }
 
     // The three vectors were made by tests/draw/vectors.py, a second implementation.
     #[test]
     fn value_stability_of_simple() {
-        assert_eq!(arms_of("method = 'simple'", [1, 2], 40), "abbbbbbabbbbbbabaabbbbabbbbbbaaabbbaabab");
+        assert_eq!(
+            arms_of("method = 'simple'", [1, 2], 40),
+            "abbbbbbabbbbbbabaabbbbabbbbbbaaabbbaabab"
+        );
     }
 
     #[test]
     fn value_stability_of_permuted_blocks() {
         let method = "method = 'permuted_blocks'\nblock_sizes = [4, 6, 8]";
-        assert_eq!(arms_of(method, [1, 1], 40), "aabbbaaabbbaabbaababbaababbabababababbaa");
+        assert_eq!(
+            arms_of(method, [1, 1], 40),
+            "aabbbaaabbbaabbaababbaababbabababababbaa"
+        );
     }
 
     #[test]
     fn value_stability_of_permuted_blocks_with_unequal_ratios() {
         let method = "method = 'permuted_blocks'\nblock_sizes = [3, 9]";
-        assert_eq!(arms_of(method, [1, 2], 40), "bababbabbaabbabbbbaababbbbbbababbbaabbbb");
+        assert_eq!(
+            arms_of(method, [1, 2], 40),
+            "bababbabbaabbabbbbaababbbbbbababbbaabbbb"
+        );
     }
 
     #[test]
@@ -152,7 +171,11 @@ mod tests {
 
     #[test]
     fn skipping_leads_to_the_same_draws() {
-        let whole = arms_of("method = 'permuted_blocks'\nblock_sizes = [4, 6]", [1, 1], 30);
+        let whole = arms_of(
+            "method = 'permuted_blocks'\nblock_sizes = [4, 6]",
+            [1, 1],
+            30,
+        );
         let protocol = crate::protocol::from_toml(
             "id = 't'\ntitle = 't'\narms = [{id = 'a', ratio = 1, control = true}, {id = 'b', ratio = 1}]\n\
              endpoints = [{id = 'e', kind = 'binary', from = 'reported'}]\n\

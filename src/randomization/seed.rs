@@ -40,9 +40,12 @@ impl Seed {
     pub fn commitment(&self, trial: &str, protocol_digest: &[u8; 32]) -> Commitment {
         let mut hash = Sha256::new();
         hash.update(b"lodkast seed v1");
-        for part in
-            [&self.0[..], trial.as_bytes(), DRAW_VERSION.as_bytes(), protocol_digest]
-        {
+        for part in [
+            &self.0[..],
+            trial.as_bytes(),
+            DRAW_VERSION.as_bytes(),
+            protocol_digest,
+        ] {
             hash.update([0]);
             hash.update(part);
         }
@@ -70,9 +73,12 @@ mod tests {
     #[test]
     fn hkdf_is_that_of_rfc_5869_test_case_1() {
         let mut key = [0; 42];
-        Hkdf::<Sha256>::new(Some(&hex::decode("000102030405060708090a0b0c").unwrap()), &[0x0b; 22])
-            .expand(&hex::decode("f0f1f2f3f4f5f6f7f8f9").unwrap(), &mut key)
-            .unwrap();
+        Hkdf::<Sha256>::new(
+            Some(&hex::decode("000102030405060708090a0b0c").unwrap()),
+            &[0x0b; 22],
+        )
+        .expand(&hex::decode("f0f1f2f3f4f5f6f7f8f9").unwrap(), &mut key)
+        .unwrap();
         assert_eq!(
             hex::encode(key),
             "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
@@ -88,7 +94,10 @@ mod tests {
             "4be8dbd428ccb52d06bd9e3af62227bfdf9f8153d5e9e650e8fbe133db492766"
         );
         let label = StratumLabel::of([("site", "aalborg"), ("target_group", "job_ready")]);
-        assert_eq!(hex::encode(seed.stratum_key("trial-a", &label)), "c1649b9d8239e78c4a3d41cccceb1865ed93d226a98921a45683db3d60d67e3a");
+        assert_eq!(
+            hex::encode(seed.stratum_key("trial-a", &label)),
+            "c1649b9d8239e78c4a3d41cccceb1865ed93d226a98921a45683db3d60d67e3a"
+        );
     }
 
     #[test]

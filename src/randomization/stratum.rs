@@ -11,8 +11,10 @@ pub struct StratumLabel(String);
 impl StratumLabel {
     /// The label of these (factor, level) pairs, in any order.
     pub fn of<'a>(levels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let map: Map<String, Value> =
-            levels.into_iter().map(|(factor, level)| (factor.to_owned(), level.into())).collect();
+        let map: Map<String, Value> = levels
+            .into_iter()
+            .map(|(factor, level)| (factor.to_owned(), level.into()))
+            .collect();
         Self(canonical::to_string(&Value::Object(map)))
     }
 
@@ -44,8 +46,14 @@ mod tests {
     #[test]
     fn a_label_is_canonical_whatever_the_order_and_the_spelling() {
         let label = StratumLabel::of([("target_group", "job_ready"), ("site", "aalborg")]);
-        assert_eq!(label.as_str(), r#"{"site":"aalborg","target_group":"job_ready"}"#);
+        assert_eq!(
+            label.as_str(),
+            r#"{"site":"aalborg","target_group":"job_ready"}"#
+        );
         assert_eq!(StratumLabel::of([]).as_str(), "{}");
-        assert_eq!(StratumLabel::of([("s", "a\u{30a}")]), StratumLabel::of([("s", "\u{e5}")]));
+        assert_eq!(
+            StratumLabel::of([("s", "a\u{30a}")]),
+            StratumLabel::of([("s", "\u{e5}")])
+        );
     }
 }

@@ -74,6 +74,9 @@ mod tests {
             };
             assert_eq!(drawn, expected);
         }
-        assert!((1_800..2_200).contains(&read), "{read} words for 1,000 numbers");
+        assert!(
+            (1_800..2_200).contains(&read),
+            "{read} words for 1,000 numbers"
+        );
     }
 }

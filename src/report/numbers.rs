@@ -15,7 +15,11 @@ pub(super) fn short(value: f64) -> String {
 
 /// A p-value: four decimals, or that it is below them.
 pub(super) fn p_value(value: f64) -> String {
-    if value < 0.0001 { "< 0.0001".into() } else { format!("{value:.4}") }
+    if value < 0.0001 {
+        "< 0.0001".into()
+    } else {
+        format!("{value:.4}")
+    }
 }
 
 /// The estimate with its interval, or why there is none.
@@ -38,9 +42,15 @@ pub(super) fn estimate(entry: &Entry) -> String {
 
 /// The statistic and p-value.
 pub(super) fn test(entry: &Entry) -> String {
-    let Some(statistic) = entry.statistic else { return String::new() };
-    let df = statistic.df.map_or(String::new(), |df| format!(", df {}", short(df)));
-    let p = entry.p_value.map_or(String::new(), |p| format!(", p {}", p_value(p)));
+    let Some(statistic) = entry.statistic else {
+        return String::new();
+    };
+    let df = statistic
+        .df
+        .map_or(String::new(), |df| format!(", df {}", short(df)));
+    let p = entry
+        .p_value
+        .map_or(String::new(), |p| format!(", p {}", p_value(p)));
     format!("{} {}{df}{p}", statistic.name, short(statistic.value))
 }
 
@@ -60,12 +70,17 @@ pub(super) fn counts(entry: &Entry) -> String {
 /// What the p-value of a primary estimate is against.
 pub(super) fn aim(entry: &Entry) -> Option<String> {
     let (aim, null, alternative) = (entry.aim.as_ref()?, entry.null?, entry.alternative?);
-    Some(format!("{}: H0 effect {null}, alternative {alternative}", aim.hypothesis))
+    Some(format!(
+        "{}: H0 effect {null}, alternative {alternative}",
+        aim.hypothesis
+    ))
 }
 
 /// The label of an endpoint.
 pub(super) fn endpoint_label<'a>(protocol: &'a Protocol, id: &'a str) -> &'a str {
-    protocol.endpoint(id).map_or(id, |endpoint| endpoint.label.as_str())
+    protocol
+        .endpoint(id)
+        .map_or(id, |endpoint| endpoint.label.as_str())
 }
 
 #[cfg(test)]

@@ -32,7 +32,11 @@ mod tests {
 
     #[test]
     fn a_difference_of_one_standard_deviation_is_one() {
-        let arm = Moments { n: 10, mean: 5.0, variance: 4.0 };
+        let arm = Moments {
+            n: 10,
+            mean: 5.0,
+            variance: 4.0,
+        };
         let reference = Moments { mean: 3.0, ..arm };
         assert_eq!(of_means(arm, reference), Some(1.0));
     }

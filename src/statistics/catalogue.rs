@@ -29,20 +29,38 @@ pub struct Entry {
 use Outcome::{Binary, Continuous, Count, TimeToEvent};
 
 const fn made(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
-    Entry { id, outcomes, default: false, stratified: false, made: true }
+    Entry {
+        id,
+        outcomes,
+        default: false,
+        stratified: false,
+        made: true,
+    }
 }
 
 const fn planned(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
-    Entry { id, outcomes, default: false, stratified: false, made: false }
+    Entry {
+        id,
+        outcomes,
+        default: false,
+        stratified: false,
+        made: false,
+    }
 }
 
 impl Entry {
     const fn by_default(self) -> Self {
-        Self { default: true, ..self }
+        Self {
+            default: true,
+            ..self
+        }
     }
 
     const fn by_strata(self) -> Self {
-        Self { stratified: true, ..self }
+        Self {
+            stratified: true,
+            ..self
+        }
     }
 }
 
@@ -63,11 +81,15 @@ pub const ESTIMATORS: &[Entry] = &[
     planned("odds_ratio_woolf", DICHOTOMY),
     planned("odds_ratio_miettinen_nurminen", DICHOTOMY),
     planned("fisher_exact", DICHOTOMY),
-    made("mantel_haenszel_risk_difference", DICHOTOMY).by_default().by_strata(),
+    made("mantel_haenszel_risk_difference", DICHOTOMY)
+        .by_default()
+        .by_strata(),
     planned("mantel_haenszel_risk_ratio", DICHOTOMY).by_strata(),
     planned("mantel_haenszel_odds_ratio", DICHOTOMY).by_strata(),
     planned("risk_difference_miettinen_nurminen_stratified", DICHOTOMY).by_strata(),
-    made("cochran_mantel_haenszel", DICHOTOMY).by_default().by_strata(),
+    made("cochran_mantel_haenszel", DICHOTOMY)
+        .by_default()
+        .by_strata(),
     planned("breslow_day_tarone", DICHOTOMY).by_strata(),
     planned("standardized_risk_difference", DICHOTOMY).by_strata(),
     made("difference_in_means_welch", NUMBER).by_default(),
@@ -137,7 +159,10 @@ mod tests {
     #[test]
     fn every_outcome_has_a_default_that_this_version_makes() {
         for outcome in ANY {
-            assert!(defaults(*outcome).next().is_some_and(|entry| entry.made), "{outcome:?}");
+            assert!(
+                defaults(*outcome).next().is_some_and(|entry| entry.made),
+                "{outcome:?}"
+            );
         }
     }
 

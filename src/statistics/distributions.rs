@@ -190,7 +190,10 @@ fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
 ///
 /// Newton steps on ln P(T > t), which is concave, from the normal quantile.
 pub fn student_quantile_upper(tail: f64, df: f64) -> f64 {
-    assert!(tail > 0.0 && tail <= 0.5, "a tail must lie between 0 and 0.5");
+    assert!(
+        tail > 0.0 && tail <= 0.5,
+        "a tail must lie between 0 and 0.5"
+    );
     if tail == 0.5 {
         return 0.0;
     }
@@ -213,7 +216,10 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, relative: f64) {
-        assert!((found / expected - 1.0).abs() < relative, "{found} instead of {expected}");
+        assert!(
+            (found / expected - 1.0).abs() < relative,
+            "{found} instead of {expected}"
+        );
     }
 
     // The expected values are R 4.2.2's pnorm, qnorm, pt, qt and pchisq, printed to 17 digits by

@@ -22,25 +22,41 @@ impl Moments {
             return Err(Fault::NotFinite);
         }
         if values.len() < 2 {
-            return Err(if values.is_empty() { Fault::EmptyArm(arm) } else { Fault::TooFew(arm) });
+            return Err(if values.is_empty() {
+                Fault::EmptyArm(arm)
+            } else {
+                Fault::TooFew(arm)
+            });
         }
         let n = values.len() as f64;
         let mean = stable_sum(values.iter().copied()) / n;
         let squares = stable_sum(values.iter().map(|value| (value - mean).powi(2)));
-        Ok(Self { n: values.len() as u64, mean, variance: squares / (n - 1.0) })
+        Ok(Self {
+            n: values.len() as u64,
+            mean,
+            variance: squares / (n - 1.0),
+        })
     }
 }
 
 /// Welch's difference in means, arm minus reference.
 pub fn welch(arm: &[f64], reference: &[f64], question: &Question) -> Result<Estimate, Fault> {
     let (arm, reference) = (Moments::of(arm, ARM)?, Moments::of(reference, REFERENCE)?);
-    let (v1, v2) = (arm.variance / arm.n as f64, reference.variance / reference.n as f64);
+    let (v1, v2) = (
+        arm.variance / arm.n as f64,
+        reference.variance / reference.n as f64,
+    );
     if v1 + v2 <= 0.0 {
         return Err(Fault::NoVariation);
     }
-    let df = (v1 + v2).powi(2)
-        / (v1 * v1 / (arm.n as f64 - 1.0) + v2 * v2 / (reference.n as f64 - 1.0));
-    Ok(student(arm.mean - reference.mean, (v1 + v2).sqrt(), df, question))
+    let df =
+        (v1 + v2).powi(2) / (v1 * v1 / (arm.n as f64 - 1.0) + v2 * v2 / (reference.n as f64 - 1.0));
+    Ok(student(
+        arm.mean - reference.mean,
+        (v1 + v2).sqrt(),
+        df,
+        question,
+    ))
 }
 
 /// The mean of one sample, with limits by Student's t.
@@ -50,7 +66,12 @@ pub fn mean(values: &[f64], question: &Question) -> Result<Estimate, Fault> {
         return Err(Fault::NoVariation);
     }
     let n = moments.n as f64;
-    Ok(student(moments.mean, (moments.variance / n).sqrt(), n - 1.0, question))
+    Ok(student(
+        moments.mean,
+        (moments.variance / n).sqrt(),
+        n - 1.0,
+        question,
+    ))
 }
 
 fn student(estimate: f64, standard_error: f64, df: f64, question: &Question) -> Estimate {
@@ -61,7 +82,11 @@ fn student(estimate: f64, standard_error: f64, df: f64, question: &Question) -> 
         estimate: Some(estimate),
         standard_error: Some(standard_error),
         limits: Some((estimate - half, estimate + half)),
-        statistic: Some(Statistic { name: StatisticName::T, value: t, df: Some(df) }),
+        statistic: Some(Statistic {
+            name: StatisticName::T,
+            value: t,
+            df: Some(df),
+        }),
         p_value: Some(distributions::student_p(t, df, question.alternative)),
         warnings: Vec::new(),
     }
@@ -74,10 +99,22 @@ mod tests {
     #[test]
     fn too_few_values_and_values_without_variation_are_named() {
         let question = Question::two_sided(0.95);
-        assert_eq!(welch(&[], &[1.0, 2.0], &question), Err(Fault::EmptyArm(ARM)));
-        assert_eq!(welch(&[1.0, 2.0], &[1.0], &question), Err(Fault::TooFew(REFERENCE)));
-        assert_eq!(welch(&[1.0, 1.0], &[2.0, 2.0], &question), Err(Fault::NoVariation));
-        assert_eq!(welch(&[1.0, f64::NAN], &[2.0, 2.0], &question), Err(Fault::NotFinite));
+        assert_eq!(
+            welch(&[], &[1.0, 2.0], &question),
+            Err(Fault::EmptyArm(ARM))
+        );
+        assert_eq!(
+            welch(&[1.0, 2.0], &[1.0], &question),
+            Err(Fault::TooFew(REFERENCE))
+        );
+        assert_eq!(
+            welch(&[1.0, 1.0], &[2.0, 2.0], &question),
+            Err(Fault::NoVariation)
+        );
+        assert_eq!(
+            welch(&[1.0, f64::NAN], &[2.0, 2.0], &question),
+            Err(Fault::NotFinite)
+        );
     }
 
     #[test]

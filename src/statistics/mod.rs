@@ -36,7 +36,11 @@ pub struct Question {
 impl Question {
     /// A two-sided question with null value 0.
     pub fn two_sided(level: f64) -> Self {
-        Self { level, null: 0.0, alternative: Alternative::TwoSided }
+        Self {
+            level,
+            null: 0.0,
+            alternative: Alternative::TwoSided,
+        }
     }
 
     /// The normal quantile of the interval, 1.96 for a level of 0.95.
@@ -82,7 +86,11 @@ impl Estimate {
             estimate: Some(estimate),
             standard_error: Some(standard_error),
             limits: Some((estimate - half, estimate + half)),
-            statistic: Some(Statistic { name: StatisticName::Z, value: z, df: None }),
+            statistic: Some(Statistic {
+                name: StatisticName::Z,
+                value: z,
+                df: None,
+            }),
             p_value: Some(distributions::normal_p(z, question.alternative)),
             warnings: Vec::new(),
         }
@@ -91,7 +99,11 @@ impl Estimate {
     /// A test by a chi-square with one degree of freedom or more; it has no direction.
     pub(crate) fn chi_square(value: f64, df: f64) -> Self {
         Self {
-            statistic: Some(Statistic { name: StatisticName::ChiSquare, value, df: Some(df) }),
+            statistic: Some(Statistic {
+                name: StatisticName::ChiSquare,
+                value,
+                df: Some(df),
+            }),
             p_value: Some(distributions::chi_square_upper(value, df)),
             ..Self::default()
         }

@@ -45,7 +45,11 @@ pub fn wald(arm: Counts, reference: Counts, question: &Question) -> Result<Estim
     if error == 0.0 {
         return Err(Fault::NoVariation);
     }
-    Ok(Estimate::normal(arm.share() - reference.share(), error, question))
+    Ok(Estimate::normal(
+        arm.share() - reference.share(),
+        error,
+        question,
+    ))
 }
 
 /// Wald limits after one success and one failure are added to each arm (Agresti and Caffo 2000).
@@ -56,9 +60,15 @@ pub fn agresti_caffo(
     question: &Question,
 ) -> Result<Estimate, Fault> {
     check(arm, reference)?;
-    let plus = |counts: Counts| Counts { events: counts.events + 1, n: counts.n + 2 };
+    let plus = |counts: Counts| Counts {
+        events: counts.events + 1,
+        n: counts.n + 2,
+    };
     let adjusted = wald(plus(arm), plus(reference), question)?;
-    Ok(Estimate { estimate: Some(arm.share() - reference.share()), ..adjusted })
+    Ok(Estimate {
+        estimate: Some(arm.share() - reference.share()),
+        ..adjusted
+    })
 }
 
 /// Wilson's score limits of one proportion, without continuity correction (1927).
@@ -67,8 +77,16 @@ pub fn wilson(counts: Counts, z: f64) -> (f64, f64) {
     let (centre, denominator) = (2.0 * n * p + z * z, 2.0 * (n + z * z));
     let half = z * (z * z + 4.0 * n * p * (1.0 - p)).sqrt();
     // Exact at the ends: rounding must not leave 1e-17 where the limit is 0.
-    let lower = if counts.events == 0 { 0.0 } else { (centre - half) / denominator };
-    let upper = if counts.events == counts.n { 1.0 } else { (centre + half) / denominator };
+    let lower = if counts.events == 0 {
+        0.0
+    } else {
+        (centre - half) / denominator
+    };
+    let upper = if counts.events == counts.n {
+        1.0
+    } else {
+        (centre + half) / denominator
+    };
     (lower, upper)
 }
 
@@ -83,15 +101,23 @@ pub fn newcombe(arm: Counts, reference: Counts, question: &Question) -> Result<E
     let z = if difference == question.null {
         0.0
     } else if difference > question.null {
-        bisect(0.0, 40.0, |z| newcombe_limits(arm, reference, z).0 - question.null)
+        bisect(0.0, 40.0, |z| {
+            newcombe_limits(arm, reference, z).0 - question.null
+        })
     } else {
-        -bisect(0.0, 40.0, |z| newcombe_limits(arm, reference, z).1 - question.null)
+        -bisect(0.0, 40.0, |z| {
+            newcombe_limits(arm, reference, z).1 - question.null
+        })
     };
     Ok(Estimate {
         estimate: Some(difference),
         standard_error: Some(unpooled(arm, reference)),
         limits: Some(limits),
-        statistic: Some(Statistic { name: StatisticName::Z, value: z, df: None }),
+        statistic: Some(Statistic {
+            name: StatisticName::Z,
+            value: z,
+            df: None,
+        }),
         p_value: Some(normal_p(z, question.alternative)),
         warnings: Vec::new(),
     })
@@ -121,13 +147,21 @@ pub fn miettinen_nurminen(
     let difference = arm.share() - reference.share();
     let critical = question.z();
     let z = score(arm, reference, question.null);
-    let lower = bisect(-1.0, difference, |delta| score(arm, reference, delta) - critical);
-    let upper = bisect(difference, 1.0, |delta| score(arm, reference, delta) + critical);
+    let lower = bisect(-1.0, difference, |delta| {
+        score(arm, reference, delta) - critical
+    });
+    let upper = bisect(difference, 1.0, |delta| {
+        score(arm, reference, delta) + critical
+    });
     Ok(Estimate {
         estimate: Some(difference),
         standard_error: Some(unpooled(arm, reference)),
         limits: Some((lower, upper)),
-        statistic: Some(Statistic { name: StatisticName::Z, value: z, df: None }),
+        statistic: Some(Statistic {
+            name: StatisticName::Z,
+            value: z,
+            df: None,
+        }),
         p_value: Some(normal_p(z, question.alternative)),
         warnings: Vec::new(),
     })
@@ -144,7 +178,11 @@ fn score(arm: Counts, reference: Counts, delta: f64) -> f64 {
     let p1 = (p2 + delta).clamp(0.0, 1.0);
     let n = n1 + n2;
     let variance = (p1 * (1.0 - p1) / n1 + p2 * (1.0 - p2) / n2) * n / (n - 1.0);
-    if variance <= 0.0 { distance.signum() * f64::MAX } else { distance / variance.sqrt() }
+    if variance <= 0.0 {
+        distance.signum() * f64::MAX
+    } else {
+        distance / variance.sqrt()
+    }
 }
 
 /// The maximum-likelihood proportion of the reference arm given that the difference is `delta`: the
@@ -159,7 +197,11 @@ fn constrained(arm: Counts, reference: Counts, delta: f64) -> f64 {
     let l0 = x2 * delta * (1.0 - delta);
     let q = l2.powi(3) / (3.0 * l3).powi(3) - l1 * l2 / (6.0 * l3 * l3) + l0 / (2.0 * l3);
     let square = (l2 * l2 / (3.0 * l3).powi(2) - l1 / (3.0 * l3)).max(0.0);
-    let p = if q >= 0.0 { square.sqrt() } else { -square.sqrt() };
+    let p = if q >= 0.0 {
+        square.sqrt()
+    } else {
+        -square.sqrt()
+    };
     let root = if p == 0.0 {
         -l2 / (3.0 * l3)
     } else {
@@ -191,10 +233,19 @@ mod tests {
             let (arm, reference) = (Counts { events: x1, n: n1 }, Counts { events: x2, n: n2 });
             let question = Question::two_sided(0.95);
             let found = newcombe(arm, reference, &question).unwrap().limits.unwrap();
-            let score = miettinen_nurminen(arm, reference, &question).unwrap().limits.unwrap();
+            let score = miettinen_nurminen(arm, reference, &question)
+                .unwrap()
+                .limits
+                .unwrap();
             for (found, printed) in [(found, by_newcombe), (score, by_score)] {
-                assert!((found.0 - printed[0]).abs() <= 0.5e-4, "{x1}/{n1} {x2}/{n2}: {found:?}");
-                assert!((found.1 - printed[1]).abs() <= 0.5e-4, "{x1}/{n1} {x2}/{n2}: {found:?}");
+                assert!(
+                    (found.0 - printed[0]).abs() <= 0.5e-4,
+                    "{x1}/{n1} {x2}/{n2}: {found:?}"
+                );
+                assert!(
+                    (found.1 - printed[1]).abs() <= 0.5e-4,
+                    "{x1}/{n1} {x2}/{n2}: {found:?}"
+                );
             }
         }
     }
@@ -203,11 +254,19 @@ mod tests {
     fn a_test_at_a_limit_has_the_level_of_the_interval() {
         let (arm, reference) = (Counts { events: 56, n: 70 }, Counts { events: 48, n: 80 });
         for estimator in [newcombe, miettinen_nurminen] {
-            let (lower, upper) =
-                estimator(arm, reference, &Question::two_sided(0.95)).unwrap().limits.unwrap();
+            let (lower, upper) = estimator(arm, reference, &Question::two_sided(0.95))
+                .unwrap()
+                .limits
+                .unwrap();
             for null in [lower, upper] {
-                let question = Question { null, ..Question::two_sided(0.95) };
-                let p = estimator(arm, reference, &question).unwrap().p_value.unwrap();
+                let question = Question {
+                    null,
+                    ..Question::two_sided(0.95)
+                };
+                let p = estimator(arm, reference, &question)
+                    .unwrap()
+                    .p_value
+                    .unwrap();
                 assert!((p - 0.05).abs() < 1e-9, "{p}");
             }
         }
@@ -231,7 +290,10 @@ mod tests {
         let (some, none) = (Counts { events: 1, n: 2 }, Counts::default());
         let question = Question::two_sided(0.95);
         assert_eq!(newcombe(none, some, &question), Err(Fault::EmptyArm(ARM)));
-        assert_eq!(miettinen_nurminen(some, none, &question), Err(Fault::EmptyArm(REFERENCE)));
+        assert_eq!(
+            miettinen_nurminen(some, none, &question),
+            Err(Fault::EmptyArm(REFERENCE))
+        );
         let full = Counts { events: 3, n: 3 };
         assert_eq!(wald(full, full, &question), Err(Fault::NoVariation));
     }

@@ -13,7 +13,11 @@ pub(crate) fn bisect(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64
         return high;
     }
     if (at_low > 0.0) == (at_high > 0.0) {
-        return if at_low.abs() <= at_high.abs() { low } else { high };
+        return if at_low.abs() <= at_high.abs() {
+            low
+        } else {
+            high
+        };
     }
     for _ in 0..200 {
         let middle = low + (high - low) / 2.0;
@@ -36,7 +40,10 @@ mod tests {
     #[test]
     fn a_root_is_found_to_two_units_in_the_last_place() {
         let found = bisect(0.0, 2.0, |x| x * x - 2.0);
-        assert!((found - 2.0_f64.sqrt()).abs() <= 2.0 * f64::EPSILON, "{found}");
+        assert!(
+            (found - 2.0_f64.sqrt()).abs() <= 2.0 * f64::EPSILON,
+            "{found}"
+        );
     }
 
     #[test]

@@ -59,7 +59,10 @@ pub fn mantel_haenszel(tables: &[Table], question: &Question) -> Result<Estimate
     if variance <= f64::EPSILON * f64::EPSILON {
         return Err(Fault::NoVariation);
     }
-    Ok(Estimate { warnings, ..Estimate::normal(difference, variance.sqrt(), question) })
+    Ok(Estimate {
+        warnings,
+        ..Estimate::normal(difference, variance.sqrt(), question)
+    })
 }
 
 /// The Cochran-Mantel-Haenszel test of 2 x 2 x K tables, without continuity correction.
@@ -75,7 +78,10 @@ pub fn cochran_mantel_haenszel(tables: &[Table]) -> Result<Estimate, Fault> {
     if variance <= 0.0 {
         return Err(Fault::NoVariation);
     }
-    Ok(Estimate { warnings, ..Estimate::chi_square(excess * excess / variance, 1.0) })
+    Ok(Estimate {
+        warnings,
+        ..Estimate::chi_square(excess * excess / variance, 1.0)
+    })
 }
 
 #[cfg(test)]
@@ -83,17 +89,29 @@ mod tests {
     use super::*;
 
     fn table(a: u64, n1: u64, c: u64, n2: u64) -> Table {
-        Table { arm: Counts { events: a, n: n1 }, reference: Counts { events: c, n: n2 } }
+        Table {
+            arm: Counts { events: a, n: n1 },
+            reference: Counts { events: c, n: n2 },
+        }
     }
 
     /// The BCG vaccine trials (Colditz et al. 1994; `dat.bcg` of R metafor): tuberculosis among the
     /// vaccinated and among the controls.
     pub(super) fn bcg() -> Vec<Table> {
         [
-            (4, 123, 11, 139), (6, 306, 29, 303), (3, 231, 11, 220), (62, 13598, 248, 12867),
-            (33, 5069, 47, 5808), (180, 1541, 372, 1451), (8, 2545, 10, 629),
-            (505, 88391, 499, 88391), (29, 7499, 45, 7277), (17, 1716, 65, 1665),
-            (186, 50634, 141, 27338), (5, 2498, 3, 2341), (27, 16913, 29, 17854),
+            (4, 123, 11, 139),
+            (6, 306, 29, 303),
+            (3, 231, 11, 220),
+            (62, 13598, 248, 12867),
+            (33, 5069, 47, 5808),
+            (180, 1541, 372, 1451),
+            (8, 2545, 10, 629),
+            (505, 88391, 499, 88391),
+            (29, 7499, 45, 7277),
+            (17, 1716, 65, 1665),
+            (186, 50634, 141, 27338),
+            (5, 2498, 3, 2341),
+            (27, 16913, 29, 17854),
         ]
         .map(|(a, n1, c, n2)| table(a, n1, c, n2))
         .to_vec()
@@ -103,16 +121,26 @@ mod tests {
     fn the_risk_difference_of_the_bcg_trials_is_that_of_metafor() {
         let found = mantel_haenszel(&bcg(), &Question::two_sided(0.95)).unwrap();
         // R metafor rma.mh(measure = "RD"), printed digits: half a unit of the last one.
-        assert!((found.estimate.unwrap() - -0.00328818).abs() < 0.5e-8, "{found:?}");
-        assert!((found.standard_error.unwrap() - 0.000286657).abs() < 0.5e-9, "{found:?}");
+        assert!(
+            (found.estimate.unwrap() - -0.00328818).abs() < 0.5e-8,
+            "{found:?}"
+        );
+        assert!(
+            (found.standard_error.unwrap() - 0.000286657).abs() < 0.5e-9,
+            "{found:?}"
+        );
     }
 
     #[test]
     fn the_test_of_the_berkeley_admissions_is_that_of_r() {
         // UCBAdmissions: men and women admitted by department; mantelhaen.test(correct = FALSE).
         let tables = [
-            table(512, 825, 89, 108), table(353, 560, 17, 25), table(120, 325, 202, 593),
-            table(138, 417, 131, 375), table(53, 191, 94, 393), table(22, 373, 24, 341),
+            table(512, 825, 89, 108),
+            table(353, 560, 17, 25),
+            table(120, 325, 202, 593),
+            table(138, 417, 131, 375),
+            table(53, 191, 94, 393),
+            table(22, 373, 24, 341),
         ];
         let statistic = cochran_mantel_haenszel(&tables).unwrap().statistic.unwrap();
         assert!((statistic.value - 1.52461).abs() < 0.5e-5, "{statistic:?}");
@@ -124,18 +152,30 @@ mod tests {
         let before = mantel_haenszel(&tables, &Question::two_sided(0.95)).unwrap();
         tables.push(table(2, 7, 0, 0));
         let after = mantel_haenszel(&tables, &Question::two_sided(0.95)).unwrap();
-        assert_eq!((before.estimate, before.standard_error), (after.estimate, after.standard_error));
+        assert_eq!(
+            (before.estimate, before.standard_error),
+            (after.estimate, after.standard_error)
+        );
         assert_eq!(
             after.warnings,
             ["7 participants of strata that hold one arm only contribute nothing"]
         );
-        assert_eq!(cochran_mantel_haenszel(&[table(2, 7, 0, 0)]), Err(Fault::NoCommonStratum));
+        assert_eq!(
+            cochran_mantel_haenszel(&[table(2, 7, 0, 0)]),
+            Err(Fault::NoCommonStratum)
+        );
     }
 
     #[test]
     fn no_events_at_all_is_named() {
-        assert_eq!(cochran_mantel_haenszel(&[table(0, 5, 0, 5)]), Err(Fault::NoVariation));
+        assert_eq!(
+            cochran_mantel_haenszel(&[table(0, 5, 0, 5)]),
+            Err(Fault::NoVariation)
+        );
         let question = Question::two_sided(0.95);
-        assert_eq!(mantel_haenszel(&[table(0, 5, 0, 5)], &question), Err(Fault::NoVariation));
+        assert_eq!(
+            mantel_haenszel(&[table(0, 5, 0, 5)], &question),
+            Err(Fault::NoVariation)
+        );
     }
 }

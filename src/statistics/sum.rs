@@ -13,7 +13,11 @@ pub(crate) fn compensated(values: impl IntoIterator<Item = f64>) -> f64 {
     let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
     for value in values {
         let next = sum + value;
-        lost += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+        lost += if sum.abs() >= value.abs() {
+            (sum - next) + value
+        } else {
+            (value - next) + sum
+        };
         sum = next;
     }
     sum + lost
@@ -30,7 +34,9 @@ mod tests {
 
     #[test]
     fn any_order_gives_the_same_bits() {
-        let values: Vec<f64> = (0..1_000).map(|i| ((i * 7919) % 1000) as f64 * 0.1 + 1e-7).collect();
+        let values: Vec<f64> = (0..1_000)
+            .map(|i| ((i * 7919) % 1000) as f64 * 0.1 + 1e-7)
+            .collect();
         let mut reversed = values.clone();
         reversed.reverse();
         assert_eq!(stable_sum(values).to_bits(), stable_sum(reversed).to_bits());

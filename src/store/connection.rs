@@ -28,14 +28,18 @@ impl Address {
     pub fn parse(url: &str) -> Result<Self, StoreError> {
         if let Some(path) = url.strip_prefix("sqlite://") {
             if path.is_empty() {
-                return Err(StoreError::Address("sqlite:// must be followed by a path".into()));
+                return Err(StoreError::Address(
+                    "sqlite:// must be followed by a path".into(),
+                ));
             }
             return Ok(Self::Sqlite(path.into()));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Ok(Self::Postgres(url.to_owned()));
         }
-        Err(StoreError::Address("must begin with sqlite:// or postgres://".into()))
+        Err(StoreError::Address(
+            "must begin with sqlite:// or postgres://".into(),
+        ))
     }
 }
 
@@ -142,7 +146,10 @@ impl ManageConnection for Manager {
     type Error = r2d2::Error;
 
     fn connect(&self) -> Result<Pooled, Self::Error> {
-        Ok(Pooled { link: self.open()?, broken: false })
+        Ok(Pooled {
+            link: self.open()?,
+            broken: false,
+        })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<(), Self::Error> {

@@ -69,12 +69,7 @@ impl Tx<'_> {
     }
 
     /// Revokes a key that is not revoked yet.
-    pub fn revoke_key(
-        &mut self,
-        id: &str,
-        at: NaiveDateTime,
-        by: &str,
-    ) -> Result<(), StoreError> {
+    pub fn revoke_key(&mut self, id: &str, at: NaiveDateTime, by: &str) -> Result<(), StoreError> {
         let change = (api_keys::revoked_at.eq(at), api_keys::revoked_by.eq(by));
         each!(self, c => diesel::update(
                 api_keys::table.find(id).filter(api_keys::revoked_at.is_null()))

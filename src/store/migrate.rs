@@ -37,7 +37,9 @@ impl Store {
                 Link::Postgres(link) => link.has_pending_migration(POSTGRES),
                 Link::Sqlite(link) => link.has_pending_migration(SQLITE),
             };
-            pending.map(|pending| !pending).map_err(|f| StoreError::Migration(f.to_string()))
+            pending
+                .map(|pending| !pending)
+                .map_err(|f| StoreError::Migration(f.to_string()))
         })
     }
 }

@@ -78,7 +78,12 @@ impl Store {
             .test_on_check_out(false)
             .build(manager)
             .map_err(|fault| StoreError::Unreachable(fault.to_string()))?;
-        Ok(Self(Arc::new(Inner { pool, address, gate, retries: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner {
+            pool,
+            address,
+            gate,
+            retries: AtomicU64::new(0),
+        })))
     }
 
     pub fn address(&self) -> &Address {
@@ -91,7 +96,10 @@ impl Store {
     }
 
     fn connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
-        self.0.pool.get().map_err(|fault| StoreError::Unreachable(fault.to_string()))
+        self.0
+            .pool
+            .get()
+            .map_err(|fault| StoreError::Unreachable(fault.to_string()))
     }
 
     /// Runs the body on a connection outside of any transaction of ours.
@@ -101,16 +109,15 @@ impl Store {
     ) -> Result<T, StoreError> {
         let mut pooled = self.connection()?;
         pooled.broken = true;
-        let outcome = body(&mut Tx { pooled: &mut pooled });
+        let outcome = body(&mut Tx {
+            pooled: &mut pooled,
+        });
         pooled.broken = outcome.is_err();
         outcome
     }
 
     /// Reads one moment of the database.
-    pub fn read<T, E: Failure>(
-        &self,
-        body: impl FnOnce(&mut Tx) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub fn read<T, E: Failure>(&self, body: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
         let mut pooled = self.connection()?;
         let begin = match pooled.link {
             Link::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -125,7 +132,11 @@ impl Store {
         &self,
         mut body: impl FnMut(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _turn = self.0.gate.as_ref().map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = self
+            .0
+            .gate
+            .as_ref()
+            .map(|gate| gate.lock().unwrap_or_else(PoisonError::into_inner));
         let mut attempt = 1;
         loop {
             let mut pooled = self.connection()?;
@@ -134,7 +145,8 @@ impl Store {
                 Link::Sqlite(_) => "BEGIN IMMEDIATE",
             };
             let outcome = run(&mut pooled, begin, &mut body);
-            let lost = matches!(&outcome, Err(e) if matches!(e.of_store(), Some(StoreError::Race(_))));
+            let lost =
+                matches!(&outcome, Err(e) if matches!(e.of_store(), Some(StoreError::Race(_))));
             if !lost || attempt == ATTEMPTS {
                 return outcome;
             }

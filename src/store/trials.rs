@@ -50,7 +50,10 @@ pub struct RegistrationRow {
 impl Tx<'_> {
     /// Inserts a trial with its first draft and an empty ledger.
     pub fn insert_trial(&mut self, row: &TrialRow, draft: &DraftRow) -> Result<(), StoreError> {
-        let head = (ledger_heads::trial_id.eq(&row.id), ledger_heads::next_sequence.eq(1_i64));
+        let head = (
+            ledger_heads::trial_id.eq(&row.id),
+            ledger_heads::next_sequence.eq(1_i64),
+        );
         each!(self, c => {
             diesel::insert_into(trials::table).values(row).execute(c)?;
             diesel::insert_into(drafts::table).values(draft).execute(c)?;
@@ -108,7 +111,10 @@ impl Tx<'_> {
         status: &str,
         registration: i32,
     ) -> Result<(), StoreError> {
-        let changes = (trials::status.eq(status), trials::registration.eq(registration));
+        let changes = (
+            trials::status.eq(status),
+            trials::registration.eq(registration),
+        );
         each!(self, c => diesel::update(trials::table.find(id)).set(changes).execute(c))?;
         Ok(())
     }

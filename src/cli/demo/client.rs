@@ -21,8 +21,15 @@ pub struct Tally {
 
 impl Client {
     pub fn new(address: &str, key: &str) -> Self {
-        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Self { agent, address: address.to_owned(), authorization: format!("Bearer {key}") }
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .new_agent();
+        Self {
+            agent,
+            address: address.to_owned(),
+            authorization: format!("Bearer {key}"),
+        }
     }
 
     pub fn get(&self, path: &str) -> Result<Value, Stopped> {
@@ -32,13 +39,21 @@ impl Client {
             .header("Authorization", &self.authorization)
             .call();
         let (status, value) = read(path, answer)?;
-        if status < 300 { Ok(value) } else { Err(unexpected(path, status, &value)) }
+        if status < 300 {
+            Ok(value)
+        } else {
+            Err(unexpected(path, status, &value))
+        }
     }
 
     /// Posts JSON and expects success.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Stopped> {
         let (status, value) = self.try_post(path, body)?;
-        if status < 300 { Ok(value) } else { Err(unexpected(path, status, &value)) }
+        if status < 300 {
+            Ok(value)
+        } else {
+            Err(unexpected(path, status, &value))
+        }
     }
 
     /// Posts JSON; any answer will do.
@@ -74,7 +89,10 @@ impl Client {
             .and_then(|line| serde_json::from_str(line).ok())
             .ok_or_else(|| Stopped::failed(format!("{path}: the answer has no summary")))?;
         let count = |key: &str| last["summary"][key].as_u64().unwrap_or(0);
-        if let Some(line) = text.lines().find(|line| line.contains("\"refused\",\"problem\"")) {
+        if let Some(line) = text
+            .lines()
+            .find(|line| line.contains("\"refused\",\"problem\""))
+        {
             return Err(Stopped::failed(format!("{path}: {line}")));
         }
         Ok(Tally {

@@ -38,8 +38,11 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Done {
     let mut config = Config::load(None).map_err(Stopped::input)?;
-    telemetry::start(&crate::config::Log { level: "warn".into(), ..config.log.clone() })
-        .map_err(Stopped::input)?;
+    telemetry::start(&crate::config::Log {
+        level: "warn".into(),
+        ..config.log.clone()
+    })
+    .map_err(Stopped::input)?;
     let clock = Clock::standing_at(Clock::system().now());
     let folder = options.folder.clone().unwrap_or_else(|| {
         PathBuf::from(format!("data/demo-{}", clock.now().format("%Y%m%d-%H%M%S")))
@@ -107,7 +110,9 @@ fn tell(address: &str, key: &str, clock: &Clock, participants: u32) -> Result<Ke
     eprintln!("  commitment {}", text(&registered, "commitment"));
     let make = |role: &str, name: &str, sites: Option<&[&str]>| {
         let wish = json!({"role": role, "name": name, "trial": document.id, "sites": sites});
-        administrator.post("/v1/keys", &wish).map(|answer| text(&answer, "key"))
+        administrator
+            .post("/v1/keys", &wish)
+            .map(|answer| text(&answer, "key"))
     };
     // Keys that see results are made before enrolment begins: afterwards they take two persons.
     let monitor = make("monitor", "Data monitoring committee", None)?;
@@ -137,8 +142,10 @@ fn tell(address: &str, key: &str, clock: &Clock, participants: u32) -> Result<Ke
 
     let monitor_client = Client::new(address, &monitor);
     let cut = monitor_client.post(&format!("{trial}/data-cuts"), &json!({}))?;
-    let analysis = monitor_client
-        .post(&format!("{trial}/analyses"), &json!({"data_cut": cut["data_cut"]}))?;
+    let analysis = monitor_client.post(
+        &format!("{trial}/analyses"),
+        &json!({"data_cut": cut["data_cut"]}),
+    )?;
     let flow = administrator.get(&format!("{trial}/flow"))?;
     println!("{}", summary(&document, &flow, &cut, &analysis));
     Ok(vec![
@@ -153,12 +160,7 @@ fn text(value: &Value, key: &str) -> String {
 }
 
 /// The flow and the primary result.
-fn summary(
-    document: &protocol::Protocol,
-    flow: &Value,
-    cut: &Value,
-    analysis: &Value,
-) -> String {
+fn summary(document: &protocol::Protocol, flow: &Value, cut: &Value, analysis: &Value) -> String {
     let primary = &analysis["result"]["estimates"][0];
     let number = |value: &Value| value.as_f64().map_or("none".into(), |x| format!("{x:.4}"));
     let label = document
@@ -173,7 +175,9 @@ fn summary(
          {} ({level}% CI {} to {}), {}\n  non-inferiority with margin {}: p = {}\n",
         document.title,
         cut["data_cut"],
-        cut["records"].as_object().map_or(0, |kinds| kinds.values().filter_map(Value::as_i64).sum()),
+        cut["records"]
+            .as_object()
+            .map_or(0, |kinds| kinds.values().filter_map(Value::as_i64).sum()),
         text(primary, "arm"),
         text(primary, "reference"),
         number(&primary["estimate"]),
@@ -190,6 +194,9 @@ fn farewell(address: &str, folder: &std::path::Path, keys: &Keys) -> String {
     for (role, key) in keys {
         text.push_str(&format!("  {role:<14} {key}\n"));
     }
-    text.push_str(&format!("Database and keys: {}\nEnd it with Ctrl-C.", folder.display()));
+    text.push_str(&format!(
+        "Database and keys: {}\nEnd it with Ctrl-C.",
+        folder.display()
+    ));
     text
 }

@@ -8,8 +8,18 @@ use serde_json::{Value, json};
 
 /// The job centres of the demonstration.
 pub const SITES: [&str; 12] = [
-    "Aalborg", "Aarhus", "Esbjerg", "Fredericia", "Herning", "Hillerød", "Kolding", "København",
-    "Odense", "Roskilde", "Svendborg", "Viborg",
+    "Aalborg",
+    "Aarhus",
+    "Esbjerg",
+    "Fredericia",
+    "Herning",
+    "Hillerød",
+    "Kolding",
+    "København",
+    "Odense",
+    "Roskilde",
+    "Svendborg",
+    "Viborg",
 ];
 
 /// Target group, its share of the unemployed in percent, and the weekly chance of a job.
@@ -55,8 +65,11 @@ impl Citizen {
         let year = 2026 - age;
         // The seventh digit tells the century: 0 to 3 for the 1900s, 4 for 2000 to 2036.
         let century = if year >= 2000 { 4 } else { count / 1_000 % 4 };
-        let number =
-            format!("{day:02}{month:02}{:02}-{century}{:03}", year % 100, count % 1_000);
+        let number = format!(
+            "{day:02}{month:02}{:02}-{century}{:03}",
+            year % 100,
+            count % 1_000
+        );
         Self {
             number,
             site: rng.random_range(0..SITES.len()),
@@ -159,7 +172,11 @@ impl Life {
             true if rng.random_bool(0.95) => "telephone",
             true => "video",
         };
-        let assigned = if self.digital { "telephone" } else { "in_person" };
+        let assigned = if self.digital {
+            "telephone"
+        } else {
+            "in_person"
+        };
         let held = !rng.random_bool(NO_SHOWS[usize::from(digital)]);
         let mean = MINUTES[usize::from(digital)];
         let minutes = (mean + rng.random_range(-12..=12) as f64).max(5.0);
@@ -185,7 +202,11 @@ impl Life {
     fn outcome(&mut self, rng: &mut ChaCha20Rng, day: &str) -> Option<Value> {
         let kind = if rng.random_bool(0.0001) {
             self.left = true;
-            if rng.random_bool(0.5) { "died" } else { "emigrated" }
+            if rng.random_bool(0.5) {
+                "died"
+            } else {
+                "emigrated"
+            }
         } else if self.employed && rng.random_bool(0.012) {
             self.employed = false;
             "employment_ended"

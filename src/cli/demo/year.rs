@@ -30,7 +30,11 @@ struct Post(Vec<Vec<Vec<Value>>>);
 
 impl Post {
     fn new(sources: usize) -> Self {
-        Self((0..sources).map(|_| vec![Vec::new(); WEEKS as usize + 1]).collect())
+        Self(
+            (0..sources)
+                .map(|_| vec![Vec::new(); WEEKS as usize + 1])
+                .collect(),
+        )
     }
 
     /// Posts a record in this week, or in the last one.
@@ -61,7 +65,11 @@ pub fn live(
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bars = indicatif::MultiProgress::new();
     let bar = |name: &'static str, length: u64| {
-        bars.add(ProgressBar::new(length).with_style(style.clone()).with_message(name))
+        bars.add(
+            ProgressBar::new(length)
+                .with_style(style.clone())
+                .with_message(name),
+        )
     };
     let (enrolled, weeks) = (bar("Enrolled", participants.into()), bar("Weeks", WEEKS));
 
@@ -92,7 +100,12 @@ pub fn live(
                 .collect();
             for (citizen, answer) in enrol(trial, sites, &day, batch)? {
                 let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
-                lives.push(Life::new(&mut rng, &citizen, &text("participant"), &text("arm")));
+                lives.push(Life::new(
+                    &mut rng,
+                    &citizen,
+                    &text("participant"),
+                    &text("arm"),
+                ));
             }
             enrolled.set_position(lives.len() as u64);
         }
@@ -105,7 +118,10 @@ pub fn live(
         for record in &mut records {
             record["extracted_on"] = day.as_str().into();
         }
-        add(&mut sums[1], send(register, &format!("{trial}/outcomes"), &records)?);
+        add(
+            &mut sums[1],
+            send(register, &format!("{trial}/outcomes"), &records)?,
+        );
         weeks.inc(1);
     }
     enrolled.finish();
@@ -132,7 +148,11 @@ fn post_conversation(
     mut record: Value,
 ) {
     record["source_id"] = format!("c-{number}").into();
-    let posted = if rng.random_bool(0.08) { week + rng.random_range(1..=4) } else { week };
+    let posted = if rng.random_bool(0.08) {
+        week + rng.random_range(1..=4)
+    } else {
+        week
+    };
     if rng.random_bool(0.01) {
         post.put(site, posted + 1, record.clone());
     }
@@ -141,7 +161,8 @@ fn post_conversation(
         correction["source_id"] = format!("c-{number}-1").into();
         correction["replaces"] = format!("c-{number}").into();
         correction["reason"] = "Minutes were entered wrongly".into();
-        correction["duration_minutes"] = json!(record["duration_minutes"].as_f64().unwrap_or(20.0) + 5.0);
+        correction["duration_minutes"] =
+            json!(record["duration_minutes"].as_f64().unwrap_or(20.0) + 5.0);
         // In the last week both stand in one body, the correction after what it corrects.
         post.put(site, posted, record);
         post.put(site, posted + rng.random_range(1..=3), correction);
@@ -152,7 +173,11 @@ fn post_conversation(
 
 fn post_outcome(rng: &mut ChaCha20Rng, post: &mut Post, week: u64, number: u64, mut record: Value) {
     record["source_id"] = format!("o-{number}").into();
-    let posted = if rng.random_bool(0.06) { week + rng.random_range(1..=3) } else { week };
+    let posted = if rng.random_bool(0.06) {
+        week + rng.random_range(1..=3)
+    } else {
+        week
+    };
     post.put(0, posted, record);
 }
 
@@ -191,7 +216,9 @@ fn enrol(
             .collect();
         let mut enrolled = Vec::new();
         for thread in threads {
-            let done = thread.join().map_err(|_| Stopped::failed("an enrolment panicked"))?;
+            let done = thread
+                .join()
+                .map_err(|_| Stopped::failed("an enrolment panicked"))?;
             enrolled.extend(done?);
         }
         Ok(enrolled)
@@ -199,7 +226,11 @@ fn enrol(
 }
 
 fn send(client: &Client, path: &str, records: &[Value]) -> Result<Tally, Stopped> {
-    if records.is_empty() { Ok(Tally::default()) } else { client.post_lines(path, records) }
+    if records.is_empty() {
+        Ok(Tally::default())
+    } else {
+        client.post_lines(path, records)
+    }
 }
 
 fn add(sum: &mut Tally, more: Tally) {

@@ -59,15 +59,28 @@ pub(super) fn read(object: &Object, now: DateTime<Utc>) -> Option<Particulars> {
     let (scheduled_at, status) = (scheduled_at?, status?);
     let took_place = status == ConversationStatus::Held;
     if (took_place || status == ConversationStatus::NoShow) && scheduled_at > now {
-        object.fault("scheduled_at", format!("lies in the future, but the status is {status}"));
+        object.fault(
+            "scheduled_at",
+            format!("lies in the future, but the status is {status}"),
+        );
     }
     if !took_place && held_channel.is_some() {
-        object.fault("held_channel", format!("cannot be given when the status is {status}"));
+        object.fault(
+            "held_channel",
+            format!("cannot be given when the status is {status}"),
+        );
     }
     if !took_place && duration.is_some_and(|minutes| minutes > 0.0) {
-        object.fault("duration_minutes", format!("cannot be given when the status is {status}"));
+        object.fault(
+            "duration_minutes",
+            format!("cannot be given when the status is {status}"),
+        );
     }
-    Some(Particulars { effective_on: danish_day(scheduled_at), after_enrolment: true, body })
+    Some(Particulars {
+        effective_on: danish_day(scheduled_at),
+        after_enrolment: true,
+        body,
+    })
 }
 
 fn minutes(object: &Object, key: &'static str) -> Option<f64> {

@@ -90,7 +90,10 @@ pub fn read(
         let replaces = guarded_text(&object, "replaces", Strictness::Ids, 200);
         let reason = guarded_text(&object, "reason", Strictness::Words, 500);
         if reason.is_some() && !object.has("replaces") {
-            object.fault("reason", "belongs to a correction, which names the record it replaces");
+            object.fault(
+                "reason",
+                "belongs to a correction, which names the record it replaces",
+            );
         }
         if replaces.is_some() && replaces == source_id {
             object.fault("replaces", "is the record itself");
@@ -202,9 +205,15 @@ pub(super) fn decide(
             Err(refusal) => Outcome::Refused(refusal),
             Ok(Judgement::Repeat { place, id }) => match place {
                 Place::Stored(sequence) => batch.repeated(id, sequence),
-                Place::Within(index) => Outcome::Fact { index, duplicate: true },
+                Place::Within(index) => Outcome::Fact {
+                    index,
+                    duplicate: true,
+                },
             },
-            Ok(Judgement::New { participant, replaces }) => {
+            Ok(Judgement::New {
+                participant,
+                replaces,
+            }) => {
                 let index = batch.facts.len();
                 let draft = Draft {
                     kind: posted.stream.kind(),
@@ -229,9 +238,15 @@ pub(super) fn decide(
                     body: ledger::record(&posted.body),
                     replaced: false,
                 };
-                filed.insert(source_key(task, posted, &posted.source_id), (on_file, fact.id.clone()));
+                filed.insert(
+                    source_key(task, posted, &posted.source_id),
+                    (on_file, fact.id.clone()),
+                );
                 batch.facts.push(fact);
-                Outcome::Fact { index, duplicate: false }
+                Outcome::Fact {
+                    index,
+                    duplicate: false,
+                }
             }
         };
         batch.set(*i, outcome);
@@ -240,8 +255,14 @@ pub(super) fn decide(
 }
 
 enum Judgement<'a> {
-    New { participant: &'a ParticipantRow, replaces: Option<Place> },
-    Repeat { place: Place, id: String },
+    New {
+        participant: &'a ParticipantRow,
+        replaces: Option<Place>,
+    },
+    Repeat {
+        place: Place,
+        id: String,
+    },
 }
 
 fn judge<'a>(
@@ -260,7 +281,10 @@ fn judge<'a>(
             && known.replaces == posted.replaces
             && known.body == ledger::record(&posted.body);
         return if same {
-            Ok(Judgement::Repeat { place: known.place, id: id.clone() })
+            Ok(Judgement::Repeat {
+                place: known.place,
+                id: id.clone(),
+            })
         } else {
             Err(Refusal::SourceIdTaken)
         };
@@ -272,7 +296,9 @@ fn judge<'a>(
         });
     }
     if posted.after_enrolment && posted.effective_on < participant.enrolled_on {
-        return Err(Refusal::Impossible("the record lies before the enrolment".into()));
+        return Err(Refusal::Impossible(
+            "the record lies before the enrolment".into(),
+        ));
     }
     let replaces = match &posted.replaces {
         None => None,
@@ -287,7 +313,10 @@ fn judge<'a>(
             Some(old.place)
         }
     };
-    Ok(Judgement::New { participant, replaces })
+    Ok(Judgement::New {
+        participant,
+        replaces,
+    })
 }
 
 fn source_key(task: &Task, posted: &Posted, source_id: &str) -> SourceKey {
@@ -329,8 +358,14 @@ fn load_people(
     ids.extend(citizens.iter().map(|row| row.person_id.clone()));
     let participants = tx.find_participants(trial, &ids)?;
     Ok(People {
-        participants: participants.into_iter().map(|row| (row.id.clone(), row)).collect(),
-        persons: citizens.into_iter().map(|row| (row.pseudonym, row.person_id)).collect(),
+        participants: participants
+            .into_iter()
+            .map(|row| (row.id.clone(), row))
+            .collect(),
+        persons: citizens
+            .into_iter()
+            .map(|row| (row.pseudonym, row.person_id))
+            .collect(),
     })
 }
 
@@ -342,14 +377,20 @@ fn load_filed(
 ) -> Result<Filed, Refusal> {
     let mut wanted: BTreeMap<(FactKind, &str), Vec<String>> = BTreeMap::new();
     for (_, task, posted) in open {
-        let ids = wanted.entry((posted.stream.kind(), task.caller.name.as_str())).or_default();
+        let ids = wanted
+            .entry((posted.stream.kind(), task.caller.name.as_str()))
+            .or_default();
         ids.push(posted.source_id.clone());
         ids.extend(posted.replaces.clone());
     }
     let mut filed = HashMap::new();
     for ((kind, source), ids) in wanted {
         for (source_id, (fact, replaced)) in tx.find_sourced(trial, kind.as_str(), source, &ids)? {
-            let key = SourceKey { kind: kind.to_string(), source: source.to_owned(), source_id };
+            let key = SourceKey {
+                kind: kind.to_string(),
+                source: source.to_owned(),
+                source_id,
+            };
             let id = fact.id.clone();
             filed.insert(key, (on_file(fact, replaced), id));
         }
@@ -379,7 +420,13 @@ fn note_coverage(
 ) -> Result<(), Refusal> {
     let mut sources: BTreeMap<&str, &Caller> = BTreeMap::new();
     for (i, task, posted) in open {
-        let new = matches!(batch.outcome(*i), Some(Outcome::Fact { duplicate: false, .. }));
+        let new = matches!(
+            batch.outcome(*i),
+            Some(Outcome::Fact {
+                duplicate: false,
+                ..
+            })
+        );
         if new && posted.stream == Stream::Outcomes {
             sources.insert(&task.caller.name, &task.caller);
         }
@@ -392,7 +439,9 @@ fn note_coverage(
         }
         let mut draft = Draft::of_trial(FactKind::Coverage, body);
         draft.source = Some(name);
-        batch.facts.push(draft.seal(service, caller, service.clock.now()));
+        batch
+            .facts
+            .push(draft.seal(service, caller, service.clock.now()));
     }
     Ok(())
 }
@@ -406,8 +455,10 @@ pub fn bulk(
     caller: &std::sync::Arc<Caller>,
     values: Vec<Result<Value, Refusal>>,
 ) -> Vec<Result<super::group::Recorded, Refusal>> {
-    let read: Vec<Result<Posted, Refusal>> =
-        values.into_iter().map(|value| self::read(service, trial, stream, &value?)).collect();
+    let read: Vec<Result<Posted, Refusal>> = values
+        .into_iter()
+        .map(|value| self::read(service, trial, stream, &value?))
+        .collect();
     let tasks: Vec<Task> = read
         .iter()
         .filter_map(|posted| posted.as_ref().ok())

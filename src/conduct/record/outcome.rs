@@ -62,12 +62,20 @@ pub(super) fn read(object: &Object, protocol: &Protocol, today: NaiveDate) -> Op
     }
     use OutcomeKind::{Died, Emigrated, EndpointValue, LeftRegister};
     let after_enrolment = matches!(kind, Died | Emigrated | LeftRegister | EndpointValue);
-    Some(Particulars { effective_on, after_enrolment, body })
+    Some(Particulars {
+        effective_on,
+        after_enrolment,
+        body,
+    })
 }
 
 fn read_value(object: &Object, protocol: &Protocol, body: &mut Value) {
-    let Some(id) = object.required::<String>("endpoint") else { return };
-    let reported = protocol.endpoint(&id).filter(|endpoint| endpoint.from == Origin::Reported);
+    let Some(id) = object.required::<String>("endpoint") else {
+        return;
+    };
+    let reported = protocol
+        .endpoint(&id)
+        .filter(|endpoint| endpoint.from == Origin::Reported);
     let Some(endpoint) = reported else {
         object.fault("endpoint", "is not an endpoint with from = \"reported\"");
         return;
@@ -87,7 +95,10 @@ fn read_value(object: &Object, protocol: &Protocol, body: &mut Value) {
         EndpointKind::Continuous => true,
     };
     if !usable {
-        object.fault("value", format!("is no value of a {} endpoint", endpoint.kind));
+        object.fault(
+            "value",
+            format!("is no value of a {} endpoint", endpoint.kind),
+        );
     }
     match (endpoint.kind, event) {
         (EndpointKind::TimeToEvent, None) => object.fault("event", "is missing"),

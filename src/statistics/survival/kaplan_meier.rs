@@ -45,7 +45,11 @@ impl Curve {
             survival.push(s);
             greenwood.push(sum);
         }
-        Ok(Self { steps, survival, greenwood })
+        Ok(Self {
+            steps,
+            survival,
+            greenwood,
+        })
     }
 
     /// The last time under observation.
@@ -72,7 +76,11 @@ impl Curve {
             at_risk: at_risk.map_or(0, |step| step.at_risk),
             events: self.steps[..passed].iter().map(|step| step.events).sum(),
             survival,
-            standard_error: if survival > 0.0 { survival * sum.sqrt() } else { 0.0 },
+            standard_error: if survival > 0.0 {
+                survival * sum.sqrt()
+            } else {
+                0.0
+            },
             limits: inside.then(|| {
                 let half = z * sum.sqrt() / survival.ln().abs();
                 let power = |shift: f64| survival.powf(shift.exp());
@@ -91,10 +99,14 @@ impl Curve {
             ..Estimate::default()
         };
         if point.limits.is_none() {
-            estimate.warnings.push("no limits on the log-log scale where the curve is 0 or 1".into());
+            estimate
+                .warnings
+                .push("no limits on the log-log scale where the curve is 0 or 1".into());
         }
         if time > self.last_time() && self.last_survival() > 0.0 {
-            estimate.warnings.push("the horizon lies beyond the follow-up".into());
+            estimate
+                .warnings
+                .push("the horizon lies beyond the follow-up".into());
         }
         estimate
     }
@@ -142,7 +154,11 @@ mod tests {
         let observation = |time, event| Observation { time, event };
         let four = [1.0, 2.0, 5.0, 7.0].map(|time| observation(time, true));
         assert_eq!(Curve::of(&four, "x").unwrap().median(), Some(3.5));
-        let censored = [observation(1.0, true), observation(9.0, false), observation(9.0, false)];
+        let censored = [
+            observation(1.0, true),
+            observation(9.0, false),
+            observation(9.0, false),
+        ];
         assert_eq!(Curve::of(&censored, "x").unwrap().median(), None);
     }
 
@@ -157,6 +173,9 @@ mod tests {
     fn before_the_first_event_the_curve_is_one_and_has_no_limits() {
         let (drug, _) = gehan();
         let point = Curve::of(&drug, "x").unwrap().at(5.0, 1.96);
-        assert_eq!((point.survival, point.at_risk, point.limits), (1.0, 21, None));
+        assert_eq!(
+            (point.survival, point.at_risk, point.limits),
+            (1.0, 21, None)
+        );
     }
 }

@@ -51,7 +51,10 @@ fn test(score: Score) -> Result<Estimate, Fault> {
     if score.variance <= 0.0 {
         return Err(Fault::NoEvents);
     }
-    Ok(Estimate::chi_square(score.excess * score.excess / score.variance, 1.0))
+    Ok(Estimate::chi_square(
+        score.excess * score.excess / score.variance,
+        1.0,
+    ))
 }
 
 /// The log-rank test of two arms.
@@ -80,7 +83,10 @@ pub fn log_rank_stratified(
     if !compared {
         return Err(Fault::NoCommonStratum);
     }
-    Ok(Estimate { warnings: lost_warning(lost), ..test(total)? })
+    Ok(Estimate {
+        warnings: lost_warning(lost),
+        ..test(total)?
+    })
 }
 
 #[cfg(test)]
@@ -105,10 +111,22 @@ mod tests {
 
     #[test]
     fn without_events_or_with_one_arm_only_there_is_no_test() {
-        let censored = vec![Observation { time: 3.0, event: false }; 4];
+        let censored = vec![
+            Observation {
+                time: 3.0,
+                event: false
+            };
+            4
+        ];
         assert_eq!(log_rank(&censored, &censored), Err(Fault::NoEvents));
         assert_eq!(log_rank(&[], &censored), Err(Fault::EmptyArm(ARM)));
-        let lonely = (vec![Observation { time: 1.0, event: true }], vec![]);
+        let lonely = (
+            vec![Observation {
+                time: 1.0,
+                event: true,
+            }],
+            vec![],
+        );
         assert_eq!(log_rank_stratified(&[lonely]), Err(Fault::NoCommonStratum));
     }
 }

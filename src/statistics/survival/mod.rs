@@ -25,7 +25,14 @@ pub struct Observation {
 impl Observation {
     /// Follow-up ended at the horizon: an event at exactly the horizon counts, a later one does not.
     pub fn until(self, horizon: f64) -> Self {
-        if self.time > horizon { Self { time: horizon, event: false } } else { self }
+        if self.time > horizon {
+            Self {
+                time: horizon,
+                event: false,
+            }
+        } else {
+            self
+        }
     }
 }
 
@@ -43,7 +50,10 @@ pub(crate) fn steps(observations: &[Observation], arm: &'static str) -> Result<V
     if observations.is_empty() {
         return Err(Fault::EmptyArm(arm));
     }
-    if observations.iter().any(|o| !o.time.is_finite() || o.time < 0.0) {
+    if observations
+        .iter()
+        .any(|o| !o.time.is_finite() || o.time < 0.0)
+    {
         return Err(Fault::BadTime);
     }
     let mut sorted = observations.to_vec();
@@ -53,7 +63,12 @@ pub(crate) fn steps(observations: &[Observation], arm: &'static str) -> Result<V
     for group in sorted.chunk_by(|a, b| a.time == b.time) {
         let events = group.iter().filter(|o| o.event).count() as u64;
         let censored = group.len() as u64 - events;
-        steps.push(Step { time: group[0].time, at_risk, events, censored });
+        steps.push(Step {
+            time: group[0].time,
+            at_risk,
+            events,
+            censored,
+        });
         at_risk -= group.len() as u64;
     }
     Ok(steps)
@@ -66,16 +81,39 @@ pub(crate) mod data {
     /// Weeks of remission of Freireich et al. 1963 (Gehan 1965): 6-mercaptopurine and placebo.
     pub fn gehan() -> (Vec<Observation>, Vec<Observation>) {
         let drug = [
-            (6, 1), (6, 1), (6, 1), (6, 0), (7, 1), (9, 0), (10, 1), (10, 0), (11, 0), (13, 1),
-            (16, 1), (17, 0), (19, 0), (20, 0), (22, 1), (23, 1), (25, 0), (32, 0), (32, 0),
-            (34, 0), (35, 0),
+            (6, 1),
+            (6, 1),
+            (6, 1),
+            (6, 0),
+            (7, 1),
+            (9, 0),
+            (10, 1),
+            (10, 0),
+            (11, 0),
+            (13, 1),
+            (16, 1),
+            (17, 0),
+            (19, 0),
+            (20, 0),
+            (22, 1),
+            (23, 1),
+            (25, 0),
+            (32, 0),
+            (32, 0),
+            (34, 0),
+            (35, 0),
         ];
-        let placebo =
-            [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23].map(|t| (t, 1));
+        let placebo = [
+            1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23,
+        ]
+        .map(|t| (t, 1));
         let read = |pairs: &[(i32, i32)]| {
             pairs
                 .iter()
-                .map(|(time, event)| Observation { time: f64::from(*time), event: *event == 1 })
+                .map(|(time, event)| Observation {
+                    time: f64::from(*time),
+                    event: *event == 1,
+                })
                 .collect()
         };
         (read(&drug), read(&placebo))

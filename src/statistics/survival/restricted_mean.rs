@@ -6,11 +6,7 @@
 use super::super::{ARM, Estimate, Fault, Question, REFERENCE};
 use super::{Curve, Observation};
 
-fn area(
-    observations: &[Observation],
-    tau: f64,
-    arm: &'static str,
-) -> Result<(f64, f64), Fault> {
+fn area(observations: &[Observation], tau: f64, arm: &'static str) -> Result<(f64, f64), Fault> {
     let curve = Curve::of(observations, arm)?;
     // Beyond the last censored time the curve is not known; beyond a last event it is 0.
     if curve.last_time() < tau && curve.last_survival() > 0.0 {
@@ -44,7 +40,11 @@ pub fn difference(
     if variance + other_variance <= 0.0 {
         return Err(Fault::NoVariation);
     }
-    Ok(Estimate::normal(mean - other, (variance + other_variance).sqrt(), question))
+    Ok(Estimate::normal(
+        mean - other,
+        (variance + other_variance).sqrt(),
+        question,
+    ))
 }
 
 #[cfg(test)]
@@ -53,17 +53,39 @@ mod tests {
 
     #[test]
     fn without_censoring_the_area_is_the_mean_of_the_shortened_times() {
-        let observations: Vec<_> =
-            [1.0, 2.0, 4.0, 9.0].map(|time| Observation { time, event: true }).to_vec();
+        let observations: Vec<_> = [1.0, 2.0, 4.0, 9.0]
+            .map(|time| Observation { time, event: true })
+            .to_vec();
         let found = restricted_mean(&observations, 5.0, &Question::two_sided(0.95)).unwrap();
         assert!((found.estimate.unwrap() - 3.0).abs() < 1e-12);
     }
 
     #[test]
     fn a_horizon_beyond_the_follow_up_is_named() {
-        let short = vec![Observation { time: 3.0, event: false }, Observation { time: 1.0, event: true }];
-        let long = vec![Observation { time: 9.0, event: false }, Observation { time: 1.0, event: true }];
+        let short = vec![
+            Observation {
+                time: 3.0,
+                event: false,
+            },
+            Observation {
+                time: 1.0,
+                event: true,
+            },
+        ];
+        let long = vec![
+            Observation {
+                time: 9.0,
+                event: false,
+            },
+            Observation {
+                time: 1.0,
+                event: true,
+            },
+        ];
         let question = Question::two_sided(0.95);
-        assert_eq!(difference(&long, &short, 5.0, &question), Err(Fault::BeyondFollowUp(REFERENCE)));
+        assert_eq!(
+            difference(&long, &short, 5.0, &question),
+            Err(Fault::BeyondFollowUp(REFERENCE))
+        );
     }
 }

@@ -1,0 +1,218 @@
+//! Data cuts and analyses.
+
+use crate::on_both;
+use crate::support::{
+    Client, TRIAL, TestApp, citizen, conversation, enrol, number, outcome, protocol,
+};
+use serde_json::{Value, json};
+
+/// 40 citizens; every second one finds a job after ten weeks.
+fn populate(app: &TestApp) {
+    let (enroller, source) = (app.enroller(), app.source());
+    for n in 0..40 {
+        let mut request = citizen(&number(n));
+        request["factors"]["target_group"] =
+            json!(["unemployment_benefit", "sickness_benefit"][n % 2]);
+        let participant = enrol(&enroller, &request);
+        source
+            .post(
+                &format!("{TRIAL}/conversations"),
+                &conversation(&format!("c{n}"), &participant),
+            )
+            .expect(201);
+        if n % 2 == 0 {
+            let job = outcome(
+                &format!("o{n}"),
+                &participant,
+                "employment_started",
+                "2026-03-16",
+            );
+            source.post(&format!("{TRIAL}/outcomes"), &job).expect(201);
+        }
+    }
+}
+
+fn cut(client: &Client) -> Value {
+    client
+        .post(&format!("{TRIAL}/data-cuts"), &json!({}))
+        .expect(201)["data_cut"]
+        .clone()
+}
+
+fn analyse(client: &Client, cut: &Value) -> Value {
+    client
+        .post(&format!("{TRIAL}/analyses"), &json!({"data_cut": cut}))
+        .expect(201)
+}
+
+fn entry<'a>(result: &'a Value, endpoint: &str, estimator: &str) -> &'a Value {
+    let list = result["estimates"].as_array().unwrap();
+    list.iter()
+        .find(|entry| entry["endpoint"] == endpoint && entry["estimator"] == estimator)
+        .unwrap_or_else(|| panic!("no {estimator} of {endpoint}"))
+}
+
+on_both! {
+    fn the_same_cut_gives_the_same_result_to_the_bit_whatever_comes_later(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let monitor = app.monitor();
+        let frozen = cut(&monitor);
+        let first = analyse(&monitor, &frozen);
+        assert_eq!((&first["status"], &first["pooled"]), (&json!("done"), &json!(false)));
+        let late = enrol(&app.enroller(), &citizen("020290-1234"));
+        app.source()
+            .post(&format!("{TRIAL}/outcomes"), &outcome("late", &late, "died", "2026-02-01"))
+            .expect(201);
+        let second = analyse(&monitor, &frozen);
+        assert_eq!(first["result"].to_string(), second["result"].to_string());
+        assert_eq!(first["looks_so_far"], 1);
+        assert_eq!(second["looks_so_far"], 2);
+        let after = analyse(&monitor, &cut(&monitor));
+        assert_eq!(after["result"]["data"]["rows"], 41);
+        assert_ne!(after["result"]["data"]["digest"], first["result"]["data"]["digest"]);
+        let kept = monitor
+            .get(&format!("{TRIAL}/analyses/{}", first["analysis"].as_str().unwrap()))
+            .expect(200);
+        assert_eq!(kept["result"].to_string(), first["result"].to_string());
+        // Each look by arm is in the ledger.
+        let flow = app.administrator().get(&format!("{TRIAL}/flow"));
+        assert_eq!(flow["records"]["look"], 3);
+    }
+
+    fn the_estimates_follow_the_plan(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let monitor = app.monitor();
+        let answer = analyse(&monitor, &cut(&monitor));
+        let result = &answer["result"];
+        let primary = &result["estimates"][0];
+        assert_eq!(primary["endpoint"], "sustained_26w");
+        assert_eq!(primary["estimator"], "mantel_haenszel_risk_difference");
+        assert_eq!(primary["primary"], true);
+        assert_eq!((&primary["arm"], &primary["reference"]), (&json!("digital"), &json!("physical")));
+        assert_eq!(primary["stratified_by"], json!(["target_group"]));
+        assert_eq!((&primary["null"], &primary["alternative"]), (&json!(-0.03), &json!("greater")));
+        assert_eq!(primary["confidence"]["level"], 0.95);
+        let events = &primary["events"];
+        let total = events["digital"].as_i64().unwrap() + events["physical"].as_i64().unwrap();
+        assert_eq!((total, &primary["missing"]), (20, &json!(0)));
+        let weeks = entry(result, "weeks_employed", "difference_in_means_welch");
+        assert_eq!(weeks["measure"], "difference_in_means");
+        let log_rank = entry(result, "time_to_employment", "log_rank_stratified");
+        assert_eq!((&log_rank["estimate"], &log_rank["confidence"]), (&json!(null), &json!(null)));
+        assert_eq!(log_rank["statistic"]["name"], "chi_square");
+        let curve = entry(result, "time_to_employment", "kaplan_meier");
+        assert_eq!(curve["curve"].as_array().unwrap().len(), 27);
+        assert_eq!(entry(result, "no_show", "difference_in_means_welch")["estimate"], json!(null));
+        assert!(result["sequential"].is_null());
+        assert!(result["warnings"].to_string().contains("plans looks"));
+    }
+
+    fn corrections_and_immaturity_are_seen(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let (source, monitor) = (app.source(), app.monitor());
+        let before = analyse(&monitor, &cut(&monitor));
+        let listed = monitor.get(&format!("{TRIAL}/outcomes"));
+        let first = &listed["items"][0];
+        let mut correction =
+            outcome("o0-1", first["participant"].as_str().unwrap(), "employment_started", "2026-10-01");
+        correction["replaces"] = json!("o0");
+        source.post(&format!("{TRIAL}/outcomes"), &correction).expect(201);
+        // Enrolled ten weeks before the last extract: not mature for 26 weeks.
+        let mut young = citizen("030390-1234");
+        young["enrolled_on"] = json!("2026-09-11");
+        enrol(&app.enroller(), &young);
+        let after = analyse(&monitor, &cut(&monitor));
+        let primary = |answer: &Value| answer["result"]["estimates"][0].clone();
+        let events = |entry: &Value| {
+            let of = |arm: &str| entry["events"][arm].as_i64().unwrap();
+            of("digital") + of("physical")
+        };
+        let (before, after) = (primary(&before), primary(&after));
+        assert_eq!((events(&before), events(&after)), (20, 19));
+        assert_eq!((&before["missing"], &after["missing"]), (&json!(0), &json!(1)));
+        assert!(after["warnings"].to_string().contains("1 participants have not been followed"));
+    }
+
+    fn a_statistician_sees_nothing_by_arm(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let (statistician, monitor) = (app.statistician(), app.monitor());
+        let frozen = cut(&statistician);
+        let by_arm = analyse(&monitor, &frozen);
+        let pooled = analyse(&statistician, &frozen);
+        assert_eq!(pooled["pooled"], true);
+        let text = pooled["result"].to_string();
+        for word in ["physical", "digital\"", "telephone", "minutes", "no_show", "balance\":[{"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+        let share = entry(&pooled["result"], "employed_26w", "pooled_proportion");
+        assert_eq!((&share["estimate"], &share["n"]), (&json!(0.5), &json!({"all": 40})));
+        let id = by_arm["analysis"].as_str().unwrap();
+        statistician.get(&format!("{TRIAL}/analyses/{id}")).expect_problem(404, "not-found");
+        let listed = statistician.get(&format!("{TRIAL}/analyses"));
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+        assert_eq!(monitor.get(&format!("{TRIAL}/analyses"))["items"].as_array().unwrap().len(), 2);
+        for set in ["participants", "conversations", "outcomes", "dictionary"] {
+            let path = format!("{TRIAL}/exports/{set}.csv?data_cut={frozen}");
+            let blind = statistician.get(&path);
+            assert_eq!(blind.status, 200, "{}", blind.text);
+            let header = blind.text.lines().next().unwrap().to_owned();
+            for column in ["arm", "no_show", "minutes", "held_channel", "duration_minutes", "status"] {
+                assert!(!header.split(',').any(|name| name == column), "{set}: {header}");
+            }
+            assert!(!blind.text.contains(",physical,"), "{set}");
+            let open = monitor.get(&path);
+            assert_eq!(open.text.lines().count(), blind.text.lines().count(), "{set}");
+        }
+        let open = monitor.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}"));
+        assert!(open.text.starts_with("participant,arm,"), "{}", open.text);
+    }
+
+    fn an_export_analysed_as_a_file_gives_the_same_estimates(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let monitor = app.monitor();
+        let frozen = cut(&monitor);
+        let answer = analyse(&monitor, &frozen);
+        let file = monitor.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}"));
+        let read = lodkast::protocol::from_value(protocol()).unwrap();
+        let dataset = lodkast::analysis::Dataset::from_csv(&read, file.text.as_bytes()).unwrap();
+        let document = lodkast::analysis::run(&read, String::new(), &dataset);
+        let again = serde_json::to_value(&document.estimates).unwrap();
+        for (service, file) in
+            answer["result"]["estimates"].as_array().unwrap().iter().zip(again.as_array().unwrap())
+        {
+            for key in ["endpoint", "estimator", "estimate", "standard_error", "p_value", "n"] {
+                assert_eq!(service[key], file[key], "{} {key}", service["estimator"]);
+            }
+        }
+    }
+
+    fn what_is_asked_must_exist(app: &TestApp) {
+        app.enrolling();
+        let monitor = app.monitor();
+        let path = format!("{TRIAL}/analyses");
+        monitor.post(&path, &json!({"data_cut": 999})).expect_problem(422, "invalid-request");
+        monitor.post(&path, &json!({"data_cut": -1})).expect(422);
+        monitor.post(&path, &json!({"data_cut": 1e300})).expect(422);
+        let frozen = cut(&monitor);
+        monitor.post(&path, &json!({"data_cut": frozen, "look": 4})).expect(422);
+        assert_eq!(cut(&monitor), frozen);
+        monitor.get(&format!("{TRIAL}/exports/nothing.csv?data_cut=1")).expect_problem(404, "not-found");
+        monitor.get(&format!("{TRIAL}/exports/outcomes.csv?data_cut=999")).expect(422);
+        monitor.get(&format!("{TRIAL}/exports/outcomes.csv")).expect_problem(400, "bad-query");
+        // Nobody is enrolled: every estimate is null and says why, and nothing fails.
+        let empty = analyse(&monitor, &frozen);
+        for entry in empty["result"]["estimates"].as_array().unwrap() {
+            assert!(entry["estimate"].is_null(), "{entry}");
+            assert!(entry["warnings"].to_string().contains("no estimate"), "{entry}");
+        }
+        let key = json!({"data_cut": frozen});
+        let first = monitor.post_with_key(&path, "look-1", &key).expect(201);
+        let second = monitor.post_with_key(&path, "look-1", &key).expect(201);
+        assert_eq!(first["analysis"], second["analysis"]);
+    }
+}

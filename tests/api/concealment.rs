@@ -1,0 +1,98 @@
+//! What must be found nowhere: citizens' numbers, the seed, block sizes.
+
+use crate::on_both;
+use crate::support::{TRIAL, TestApp, citizen, conversation, enrol, protocol};
+use lodkast::access::Role;
+use serde_json::json;
+
+#[test]
+fn a_citizens_number_is_in_no_table_on_sqlite() {
+    no_number_is_kept(TestApp::sqlite());
+}
+
+#[test]
+fn a_citizens_number_is_in_no_table_on_postgres() {
+    no_number_is_kept(TestApp::postgres());
+}
+
+fn no_number_is_kept(mut app: TestApp) {
+    app.enrolling();
+    let (enroller, source) = (app.enroller(), app.source());
+    let path = format!("{TRIAL}/enrolments");
+    enroller
+        .post_with_key(&path, "010190-1234", &citizen("010190-1234"))
+        .expect(201);
+    let mut excluded = citizen("0202904321");
+    excluded["eligibility"]["needs_interpreter"] = json!(true);
+    enroller.post(&path, &excluded).expect(422);
+    let mut record = conversation("c1", "");
+    record.as_object_mut().unwrap().remove("participant");
+    record["citizen"] = json!({"scheme": "cpr", "value": "010190-1234"});
+    source
+        .post(&format!("{TRIAL}/conversations"), &record)
+        .expect(201);
+    source
+        .post_lines(&format!("{TRIAL}/conversations"), &[record])
+        .expect(200);
+    let wanted = json!({"citizen": {"scheme": "cpr", "value": "0101901234"}});
+    enroller
+        .post(&format!("{TRIAL}/participants/search"), &wanted)
+        .expect(200);
+    let seed = {
+        let administrator = app.key(Role::Administrator, "x", None, &[]);
+        let key = administrator.key.clone();
+        let service = &app.service;
+        let caller = lodkast::conduct::issue_key::authenticate(service, &key).unwrap();
+        let id = "digital-conversations";
+        let trial = service
+            .trial(&caller, id, lodkast::access::Right::ConductTrial)
+            .unwrap();
+        *trial.registered().unwrap().seed.bytes()
+    };
+    let dump = app.stop_and_dump();
+    assert!(
+        dump.contains("digital-conversations"),
+        "the dump is not empty"
+    );
+    for secret in [
+        "0101901234",
+        "010190-1234",
+        "0202904321",
+        "020290-4321",
+        "block_sizes",
+    ] {
+        assert!(!dump.contains(secret), "{secret} is in the database");
+    }
+    let bytes: String = String::from_utf8_lossy(&seed).into_owned();
+    assert!(
+        !dump.contains(&hex::encode(seed)) && !dump.contains(&bytes),
+        "the seed is in the clear"
+    );
+}
+
+on_both! {
+    fn block_sizes_are_told_to_the_designer_only(app: &TestApp) {
+        let administrator = app.enrolling();
+        assert_eq!(
+            administrator.get(TRIAL)["protocol"]["randomization"]["block_sizes"],
+            protocol()["randomization"]["block_sizes"]
+        );
+        for role in Role::ALL.iter().filter(|role| **role != Role::Administrator) {
+            let told = app.key(*role, "x", None, &[]).get(TRIAL).text;
+            assert!(!told.contains("block_sizes") && !told.contains("permuted"), "{role}: {told}");
+        }
+    }
+
+    fn nobody_who_enrols_learns_index_or_stratum(app: &TestApp) {
+        app.enrolling();
+        let enroller = app.enroller();
+        let participant = enrol(&enroller, &citizen("010190-1234"));
+        for path in ["participants", &format!("participants/{participant}"), "conversations"] {
+            let told = enroller.get(&format!("{TRIAL}/{path}")).text;
+            assert!(!told.contains("index") && !told.contains("stratum"), "{told}");
+        }
+        for path in ["flow", "data-cuts", "analyses", "outcomes", "exports/participants.csv?data_cut=1"] {
+            assert_eq!(enroller.get(&format!("{TRIAL}/{path}")).status, 403, "{path}");
+        }
+    }
+}

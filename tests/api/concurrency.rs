@@ -1,0 +1,128 @@
+//! Many at once: no index is lost or given twice, and every draw is the one of the seed.
+
+use crate::on_both;
+use crate::support::{SITE, TRIAL, TestApp, citizen, conversation, enrol, number};
+use lodkast::access::Right;
+use lodkast::conduct::FactKind;
+use lodkast::conduct::issue_key::authenticate;
+use lodkast::randomization::{Allocator, StratumLabel};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const CLIENTS: usize = 16;
+const EACH: usize = 25;
+
+on_both! {
+    fn citizens_enrolled_at_once_are_drawn_as_the_seed_says(app: &TestApp) {
+        let administrator = app.enrolling();
+        let enroller = app.enroller();
+        let answers: Vec<(usize, Value)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let enroller = enroller.clone();
+                    scope.spawn(move || {
+                        (0..EACH)
+                            .map(|i| {
+                                // Half of all citizens are sent by two clients at once.
+                                let n = if i % 2 == 0 { client / 2 * EACH + i } else { client * EACH + i };
+                                let mut request = citizen(&number(n));
+                                request["factors"]["target_group"] =
+                                    json!(["unemployment_benefit", "sickness_benefit"][n % 2]);
+                                let answer = enroller.post(&format!("{TRIAL}/enrolments"), &request);
+                                assert!(answer.status == 201 || answer.status == 200, "{}", answer.text);
+                                (n, answer.body)
+                            })
+                            .collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut arms: BTreeMap<usize, BTreeSet<(String, String)>> = BTreeMap::new();
+        for (n, answer) in &answers {
+            let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+            arms.entry(*n).or_default().insert((text("participant"), text("arm")));
+        }
+        assert!(arms.values().all(|told| told.len() == 1), "one citizen, two answers");
+
+        let caller = authenticate(&app.service, &administrator.key).unwrap();
+        let id = "digital-conversations";
+        let trial = app.service.trial(&caller, id, Right::ConductTrial).unwrap();
+        let registration = trial.registered().unwrap().clone();
+        let facts = app
+            .service
+            .store
+            .read(|tx| tx.list_facts(id, FactKind::Draw.as_str(), i64::MAX))
+            .unwrap();
+        assert_eq!(facts.len(), arms.len());
+        let mut strata: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
+        for fact in facts {
+            let record: Value = serde_json::from_str(&fact.record).unwrap();
+            let body = &record["body"];
+            let drawn = (body["index"].as_i64().unwrap(), body["arm"].as_str().unwrap().to_owned());
+            strata.entry(body["label"].as_str().unwrap().to_owned()).or_default().push(drawn);
+        }
+        assert_eq!(strata.len(), 2);
+        for (label, mut drawn) in strata {
+            drawn.sort();
+            let label = StratumLabel::kept(label);
+            let mut allocator =
+                Allocator::new(&registration.protocol, &registration.seed, &label).unwrap();
+            for (expected, (index, arm)) in drawn.into_iter().enumerate() {
+                assert_eq!(index, expected as i64, "{label}");
+                assert_eq!(arm, registration.protocol.arms[allocator.next_arm()].id, "{label} {index}");
+            }
+        }
+        assert_eq!(SITE, "Aalborg");
+    }
+
+    fn the_same_record_sent_by_many_at_once_counts_once(app: &TestApp) {
+        app.enrolling();
+        let participant = enrol(&app.enroller(), &citizen("010190-1234"));
+        let source = app.source();
+        let records: Vec<Value> =
+            (0..50).map(|n| conversation(&format!("c{n}"), &participant)).collect();
+        std::thread::scope(|scope| {
+            for client in 0..8 {
+                let (source, records) = (source.clone(), &records);
+                scope.spawn(move || {
+                    let path = format!("{TRIAL}/conversations");
+                    if client % 2 == 0 {
+                        let lines = source.post_lines(&path, records).lines();
+                        assert_eq!(lines.last().unwrap()["summary"]["refused"], 0);
+                    } else {
+                        for record in records {
+                            let answer = source.post(&path, record);
+                            assert!(answer.status == 201 || answer.status == 200, "{}", answer.text);
+                        }
+                    }
+                });
+            }
+        });
+        let flow = app.administrator().get(&format!("{TRIAL}/flow"));
+        assert_eq!(flow["records"]["conversation"], 50);
+    }
+
+    fn one_idempotency_key_used_by_many_at_once_stands_for_one_request(app: &TestApp) {
+        app.enrolling();
+        let enroller = app.enroller();
+        let path = format!("{TRIAL}/enrolments");
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..12)
+                .map(|client| {
+                    let (enroller, path) = (enroller.clone(), &path);
+                    scope.spawn(move || {
+                        let request = citizen(&number(client % 2));
+                        enroller.post_with_key(path, "one", &request).status
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        // One of the two citizens wins; requests for the other are refused.
+        assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 6, "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|status| **status == 422).count(), 6, "{statuses:?}");
+        let flow = app.administrator().get(&format!("{TRIAL}/flow"));
+        assert_eq!(flow["randomized"], 1);
+    }
+}

@@ -1,0 +1,264 @@
+//! A service on a database of its own, and clients that know no way into it but HTTP.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+mod client;
+
+pub use client::{Client, invalid};
+
+use chrono::{DateTime, Utc};
+use lodkast::access::Role;
+use lodkast::api::server::{self, Running};
+use lodkast::clock::Clock;
+use lodkast::conduct::Service;
+use lodkast::conduct::issue_key::{self, Wish};
+use lodkast::config::Config;
+use lodkast::secrets::{RootKey, Secrets};
+use lodkast::store::Store;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// Declares tests that run on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! on_both {
+    ($(fn $name:ident($app:ident: &TestApp) $body:block)+) => {
+        $(mod $name {
+            use super::*;
+            fn scenario($app: &TestApp) $body
+            #[test]
+            fn sqlite() { scenario(&TestApp::sqlite()) }
+            #[test]
+            fn postgres() { scenario(&TestApp::postgres()) }
+        })+
+    };
+}
+
+/// A running service.
+pub struct TestApp {
+    pub service: Service,
+    pub clock: Clock,
+    pub address: String,
+    pub database: String,
+    running: Option<Running>,
+    _folder: tempfile::TempDir,
+}
+
+pub const NOW: &str = "2026-11-21T12:00:00Z";
+pub const TRIAL: &str = "/v1/trials/digital-conversations";
+pub const SITE: &str = "Aalborg";
+
+impl TestApp {
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
+        Self::start(url, folder, |_| {})
+    }
+
+    pub fn postgres() -> Self {
+        Self::start(
+            new_postgres_database(),
+            tempfile::tempdir().unwrap(),
+            |_| {},
+        )
+    }
+
+    /// On SQLite, with other settings.
+    pub fn with_settings(change: impl Fn(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.sqlite").display());
+        Self::start(url, folder, change)
+    }
+
+    fn start(url: String, folder: tempfile::TempDir, change: impl Fn(&mut Config)) -> Self {
+        let clock = Clock::standing_at(NOW.parse().unwrap());
+        let mut config = Config::load(None).unwrap();
+        config.database.url.clone_from(&url);
+        config.database.connections = 6;
+        config.server.workers = 2;
+        change(&mut config);
+        let store =
+            Store::open(&url, config.database.connections, Duration::from_secs(20)).unwrap();
+        store.migrate().unwrap();
+        let secrets = Secrets::new(RootKey::random(), None);
+        let service = Service::open(store, clock.clone(), secrets, config).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let running = server::start(service.clone(), listener, false).unwrap();
+        let address = format!("http://{}", running.address);
+        Self {
+            service,
+            clock,
+            address,
+            database: url,
+            running: Some(running),
+            _folder: folder,
+        }
+    }
+
+    /// A client with a key that was made on the command line.
+    pub fn key(&self, role: Role, name: &str, trial: Option<&str>, sites: &[&str]) -> Client {
+        let sites = sites.iter().map(|site| (*site).to_owned());
+        let wish = Wish {
+            role,
+            name: name.into(),
+            trial: trial.map(str::to_owned),
+            sites: (sites.len() > 0).then(|| sites.collect()),
+        };
+        let key = issue_key::by_hand(&self.service.store, &self.clock, &wish).unwrap();
+        Client::new(&self.address, &key.reveal())
+    }
+
+    pub fn administrator(&self) -> Client {
+        self.key(Role::Administrator, "Anna", None, &[])
+    }
+
+    pub fn enroller(&self) -> Client {
+        self.key(Role::Enroller, "Erik", None, &[])
+    }
+
+    pub fn source(&self) -> Client {
+        self.key(Role::Source, "register", None, &[])
+    }
+
+    pub fn monitor(&self) -> Client {
+        self.key(Role::Monitor, "Mona", None, &[])
+    }
+
+    pub fn statistician(&self) -> Client {
+        self.key(Role::Statistician, "Stine", None, &[])
+    }
+
+    pub fn set_time(&self, time: &str) {
+        self.clock.set(time.parse::<DateTime<Utc>>().unwrap());
+    }
+
+    /// The example trial, enrolling; returns its administrator.
+    pub fn enrolling(&self) -> Client {
+        self.enrolling_with(&protocol())
+    }
+
+    pub fn enrolling_with(&self, protocol: &Value) -> Client {
+        let administrator = self.administrator();
+        let trial = format!("/v1/trials/{}", protocol["id"].as_str().unwrap());
+        administrator.post("/v1/trials", protocol).expect(201);
+        administrator
+            .post(&format!("{trial}/registration"), &json!({}))
+            .expect(201);
+        let open = json!({"to": "enrolling", "reason": "ready"});
+        administrator
+            .post(&format!("{trial}/status"), &open)
+            .expect(200);
+        administrator
+    }
+
+    /// Ends the service and gives what is left in its database, as text.
+    pub fn stop_and_dump(&mut self) -> String {
+        self.running.take().unwrap().stop().unwrap();
+        dump(&self.database)
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let _ = running.stop();
+        }
+    }
+}
+
+/// The example protocol.
+pub fn protocol() -> Value {
+    let text = include_str!("../../config/protocols/digital-conversations.toml");
+    lodkast::protocol::from_toml(text).unwrap().document
+}
+
+/// A request to enrol the citizen with this number.
+pub fn citizen(number: &str) -> Value {
+    json!({
+        "citizen": {"scheme": "cpr", "value": number},
+        "site": SITE,
+        "factors": {"target_group": "unemployment_benefit", "age": 36},
+        "eligibility": {
+            "first_conversation": false, "needs_interpreter": false,
+            "protected_address": false, "in_another_trial": false,
+        },
+        "enrolled_on": "2026-01-05",
+    })
+}
+
+/// The n-th number of a citizen born on 1 January 1990.
+pub fn number(n: usize) -> String {
+    format!("010190-{:04}", n % 4_000)
+}
+
+/// Enrols a citizen and gives the participant's id.
+pub fn enrol(enroller: &Client, request: &Value) -> String {
+    let answer = enroller
+        .post(&format!("{TRIAL}/enrolments"), request)
+        .expect(201);
+    answer["participant"].as_str().unwrap().to_owned()
+}
+
+pub fn conversation(source_id: &str, participant: &str) -> Value {
+    json!({
+        "source_id": source_id, "participant": participant, "scheduled_at": "2026-02-03T09:30:00Z",
+        "status": "held", "held_channel": "telephone", "duration_minutes": 22,
+    })
+}
+
+pub fn outcome(source_id: &str, participant: &str, kind: &str, day: &str) -> Value {
+    json!({
+        "source_id": source_id, "participant": participant, "kind": kind, "effective_on": day,
+        "extracted_on": "2026-11-20",
+    })
+}
+
+fn new_postgres_database() -> String {
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, PgConnection};
+    let Ok(server) = std::env::var("LODKAST_TEST_POSTGRES") else {
+        panic!(
+            "LODKAST_TEST_POSTGRES is not set: the tests on PostgreSQL DO NOT RUN. Run tests/run"
+        );
+    };
+    let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = PgConnection::establish(&server).unwrap();
+    connection
+        .batch_execute(&format!("CREATE DATABASE {name}"))
+        .unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    format!("{base}/{name}")
+}
+
+/// Everything that a database holds: the bytes of an SQLite file, or every row of PostgreSQL.
+fn dump(url: &str) -> String {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        let files = [path.to_owned(), format!("{path}-wal")];
+        let bytes: Vec<u8> = files
+            .iter()
+            .flat_map(|file| std::fs::read(file).unwrap_or_default())
+            .collect();
+        return String::from_utf8_lossy(&bytes).into_owned();
+    }
+    use diesel::prelude::*;
+    #[derive(diesel::QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        line: String,
+    }
+    let mut connection = diesel::PgConnection::establish(url).unwrap();
+    let tables: Vec<Line> = diesel::sql_query(
+        "SELECT table_name::text AS line FROM information_schema.tables WHERE table_schema = 'public'",
+    )
+    .load(&mut connection)
+    .unwrap();
+    tables
+        .iter()
+        .flat_map(|table| {
+            let query = format!("SELECT row_to_json(t)::text AS line FROM {} t", table.line);
+            diesel::sql_query(query)
+                .load::<Line>(&mut connection)
+                .unwrap()
+        })
+        .map(|row| row.line + "\n")
+        .collect()
+}
