@@ -53,8 +53,9 @@ pub async fn list(
     caller: Identity,
     trial: web::Path<String>,
     request: HttpRequest,
-    query: web::Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ReadAnalysis).await?;
+    let query: PageQuery = page::query(&request)?;
     let (limit, after) = (query.limit(&app)?, query.cursor.clone());
     let items = with_trial(&app, caller, trial, move |service, caller, trial| {
         analyse::list(service, caller, trial, after.as_deref(), limit)

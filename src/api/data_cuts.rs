@@ -37,8 +37,9 @@ pub async fn list(
     caller: Identity,
     trial: web::Path<String>,
     request: HttpRequest,
-    query: web::Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ReadDataCut).await?;
+    let query: PageQuery = page::query(&request)?;
     let (limit, after) = (query.limit(&app)?, query.after_number()?);
     let items = with_trial(&app, caller, trial, move |service, caller, trial| {
         cut::list(service, caller, trial, after, limit)

@@ -1,10 +1,13 @@
 //! `/v1/trials/{trial}/exports/{dataset}.csv`.
 
 use super::identity::Identity;
+use super::page;
+use super::trials::allowed;
 use super::{App, Problem, blocking};
+use crate::access::Right;
 use crate::analysis::export::DataSet;
 use crate::conduct::{Refusal, export};
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -22,16 +25,15 @@ pub async fn download(
     app: web::Data<App>,
     caller: Identity,
     path: web::Path<(String, String)>,
-    query: web::Query<ExportQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (trial, name) = path.into_inner();
+    let caller = allowed(&app, caller, &trial, Right::Export).await?;
+    let query: ExportQuery = page::query(&request)?;
     let service = app.service.clone();
     let text = blocking(move || {
         let set = DataSet::parse(&name).ok_or(Refusal::NotFound("data set"));
-        let cut = query.data_cut;
-        // The right comes first: who lacks it does not learn which data sets there are.
-        service.trial(&caller.0, &trial, crate::access::Right::Export)?;
-        export::run(&service, &caller.0, &trial, cut, set?)
+        export::run(&service, &caller.0, &trial, query.data_cut, set?)
     })
     .await?;
     Ok(HttpResponse::Ok()

@@ -99,9 +99,9 @@ pub async fn list(
     app: web::Data<App>,
     caller: Identity,
     request: HttpRequest,
-    query: web::Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
     require(&caller.0, Right::ManageKeys)?;
+    let query: PageQuery = page::query(&request)?;
     let (limit, after, service) = (
         query.limit(&app)?,
         query.cursor.clone(),

@@ -54,8 +54,9 @@ pub fn application(
 > {
     ActixApp::new()
         .app_data(app)
-        .app_data(web::QueryConfig::default().error_handler(|_, _| problem::bad_query().into()))
+        .app_data(web::PathConfig::default().error_handler(|_, _| problem::unknown().into()))
         .wrap(Compress::default())
+        .wrap(from_fn(problem::refuse_nul))
         .wrap(from_fn(request_log::observe))
         .configure(routes)
         .default_service(web::to(problem::unknown_route))

@@ -1,9 +1,10 @@
 //! Lists in pages: `limit`, `cursor`, and a `Link` to the next page.
 
-use super::{App, Problem};
+use super::{App, Problem, problem};
 use crate::conduct::Refusal;
 use actix_web::http::header::LINK;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,6 +25,13 @@ pub struct PageQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     pub items: Vec<T>,
+}
+
+/// Reads the query of the address, after it is known that the caller may ask.
+pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
+    web::Query::<T>::from_query(request.query_string())
+        .map(web::Query::into_inner)
+        .map_err(|_| problem::bad_query())
 }
 
 impl PageQuery {

@@ -3,9 +3,12 @@
 use crate::conduct::Refusal;
 use crate::document::Invalid;
 use crate::store::StoreError;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -163,6 +166,27 @@ pub fn bad_query() -> Problem {
     )
 }
 
+/// An address at which there is nothing.
+pub fn unknown() -> Problem {
+    Problem::new(
+        "not-found",
+        "Not found",
+        404,
+        "there is nothing at this address",
+    )
+}
+
+/// Refuses an address with a NUL: no id holds one, and PostgreSQL cannot even look for it.
+pub async fn refuse_nul(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.uri().to_string().contains("%00") {
+        return Err(unknown().into());
+    }
+    next.call(request).await
+}
+
 /// Answers what no route takes.
 pub async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let known = super::openapi::knows(request.path());
@@ -175,10 +199,5 @@ pub async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, Problem
             detail,
         ));
     }
-    Err(Problem::new(
-        "not-found",
-        "Not found",
-        404,
-        "there is nothing at this address",
-    ))
+    Err(unknown())
 }

@@ -137,17 +137,8 @@ pub async fn list_conversations(
     caller: Identity,
     trial: web::Path<String>,
     request: HttpRequest,
-    query: web::Query<RecordQuery>,
 ) -> Result<HttpResponse, Problem> {
-    tell_page(
-        app,
-        caller,
-        trial,
-        request,
-        query.into_inner(),
-        Stream::Conversations,
-    )
-    .await
+    tell_page(app, caller, trial, request, Stream::Conversations).await
 }
 
 /// The outcomes of the trial.
@@ -158,17 +149,8 @@ pub async fn list_outcomes(
     caller: Identity,
     trial: web::Path<String>,
     request: HttpRequest,
-    query: web::Query<RecordQuery>,
 ) -> Result<HttpResponse, Problem> {
-    tell_page(
-        app,
-        caller,
-        trial,
-        request,
-        query.into_inner(),
-        Stream::Outcomes,
-    )
-    .await
+    tell_page(app, caller, trial, request, Stream::Outcomes).await
 }
 
 async fn receive(
@@ -266,9 +248,10 @@ async fn tell_page(
     caller: Identity,
     trial: web::Path<String>,
     request: HttpRequest,
-    query: RecordQuery,
     stream: Stream,
 ) -> Result<HttpResponse, Problem> {
+    let (caller, _) = trial_for(&app, caller, &trial, stream.read_right()).await?;
+    let query: RecordQuery = page::query(&request)?;
     let page = PageQuery {
         limit: query.limit,
         cursor: query.cursor,

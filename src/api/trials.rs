@@ -92,9 +92,9 @@ pub async fn list(
     app: web::Data<App>,
     caller: Identity,
     request: HttpRequest,
-    query: web::Query<PageQuery>,
 ) -> Result<HttpResponse, Problem> {
     require(&caller.0, Right::ReadTrial)?;
+    let query: PageQuery = page::query(&request)?;
     let limit = query.limit(&app)?;
     let (service, after) = (app.service.clone(), query.cursor.clone());
     let items = blocking(move || {

@@ -39,7 +39,7 @@ pub struct Told {
     pub look: Option<i32>,
     pub pooled: bool,
     /// How many analyses by arm this trial has had, this one included.
-    pub looks_so_far: i64,
+    pub looks_so_far: i32,
     pub protocol_version: i32,
     pub software: String,
     pub requested_at: chrono::DateTime<chrono::Utc>,
@@ -91,6 +91,14 @@ pub fn ask(
             ));
         }
         let now = service.clock.now();
+        if !pooled {
+            let body = json!({"analysis": id, "data_cut": request.data_cut, "look": request.look});
+            let fact = Draft::of_trial(FactKind::Look, body);
+            let number = tx.take_sequence(trial, 1)?;
+            tx.insert_facts(trial, number, vec![fact.seal(service, caller, now)])?;
+        }
+        // The head of the ledger is locked by now: no other look is being counted.
+        let looks_so_far = tx.count_looks(trial)? + i32::from(!pooled);
         tx.insert_analysis(&AnalysisRow {
             id: id.clone(),
             trial_id: trial.to_owned(),
@@ -98,16 +106,11 @@ pub fn ask(
             registration: registration.number,
             look: request.look.map(|look| look as i32),
             pooled,
+            looks_so_far,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             requested_at: now.naive_utc(),
             requested_by: caller.key_id.clone(),
         })?;
-        if !pooled {
-            let body = json!({"analysis": id, "data_cut": request.data_cut, "look": request.look});
-            let fact = Draft::of_trial(FactKind::Look, body);
-            let number = tx.take_sequence(trial, 1)?;
-            tx.insert_facts(trial, number, vec![fact.seal(service, caller, now)])?;
-        }
         Ok(id.clone())
     })?;
     start(service, &id);
@@ -271,7 +274,7 @@ fn tell(
         data_cut: row.data_cut,
         look: row.look,
         pooled: row.pooled,
-        looks_so_far: tx.count_looks(&row.trial_id, &row.id)?,
+        looks_so_far: row.looks_so_far,
         protocol_version: service
             .registration(tx, &row.trial_id, row.registration)?
             .version,

@@ -58,6 +58,8 @@ pub(super) enum Outcome {
     },
     /// The same request as an earlier one of the group.
     SameAs(usize),
+    /// Another request under the Idempotency-Key of an earlier one of the group.
+    KeyOf(usize),
     Refused(Refusal),
 }
 
@@ -95,7 +97,8 @@ impl Batch {
 /// Writes a group; the answers stand in the order of the tasks.
 pub fn run(service: &Service, trial: &str, tasks: &[Task]) -> Vec<Result<Answer, Refusal>> {
     match service.store.write(|tx| attempt(tx, service, trial, tasks)) {
-        // A request that repeats a refused one of the same group has no answer yet: it is run alone.
+        // A request under the key of a refused one of the same group has no answer yet: a refusal
+        // does not use up a key. It is run alone.
         Ok(answers) => answers
             .into_iter()
             .zip(tasks)
@@ -153,6 +156,10 @@ fn attempt(
                 Some(Ok(answer)) => Some(Ok(answer.clone())),
                 _ => None,
             },
+            Some(Outcome::KeyOf(earlier)) => match &answers[earlier] {
+                Some(Ok(_)) => Some(Err(Refusal::IdempotencyMismatch)),
+                _ => None,
+            },
             None => Some(Err(Refusal::Internal("a write was not decided".into()))),
         });
     }
@@ -174,22 +181,21 @@ fn answer_repeats(tx: &mut Tx, tasks: &[Task], batch: &mut Batch) -> Result<(), 
             }
             Err(other) => return Err(other),
         }
-        let earlier = tasks[..i]
-            .iter()
-            .enumerate()
-            .filter(|(_, earlier)| earlier.caller.key_id == task.caller.key_id);
-        for (j, earlier) in earlier {
-            match earlier
-                .idempotency
-                .as_ref()
-                .map(|other| idempotency.compare(other))
-            {
-                Some(Comparison::Same) if batch.is_open(i) => batch.set(i, Outcome::SameAs(j)),
-                Some(Comparison::OtherRequest) => {
-                    batch.set(i, Outcome::Refused(Refusal::IdempotencyMismatch));
-                }
-                _ => {}
+        if !batch.is_open(i) {
+            continue;
+        }
+        // The first task of the group under a key is the one that the key stands for.
+        let first = tasks[..i].iter().enumerate().find_map(|(j, earlier)| {
+            let same_caller = earlier.caller.key_id == task.caller.key_id;
+            let other = earlier.idempotency.as_ref().filter(|_| same_caller)?;
+            match idempotency.compare(other) {
+                Comparison::OtherKey => None,
+                Comparison::Same => Some(Outcome::SameAs(j)),
+                Comparison::OtherRequest => Some(Outcome::KeyOf(j)),
             }
+        });
+        if let Some(outcome) = first {
+            batch.set(i, outcome);
         }
     }
     Ok(())

@@ -32,7 +32,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use uuid::{ContextV7, Timestamp, Uuid};
 
 /// What every use case needs: the database, the time, the keys and the settings.
 #[derive(Clone)]
@@ -107,10 +108,13 @@ fn check_keys(store: &Store, secrets: &Secrets) -> Result<(), NotStarted> {
     Ok(())
 }
 
-/// A new id: UUIDv7, so that rows lie in the order in which they were made.
+/// A new id: UUIDv7, so that rows lie in the order in which they were made; within a millisecond
+/// a counter keeps that order.
 pub(crate) fn new_id(clock: &Clock) -> String {
+    static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
     let now = clock.now();
     let seconds = now.timestamp().max(0) as u64;
-    let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.timestamp_subsec_nanos());
-    uuid::Uuid::new_v7(time).to_string()
+    let context = CONTEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    let time = Timestamp::from_unix(&*context, seconds, now.timestamp_subsec_nanos());
+    Uuid::new_v7(time).to_string()
 }

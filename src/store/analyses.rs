@@ -17,6 +17,8 @@ pub struct AnalysisRow {
     pub look: Option<i32>,
     /// Made without the arms.
     pub pooled: bool,
+    /// How many analyses by arm the trial has had, this one included.
+    pub looks_so_far: i32,
     /// Version of the software that was asked.
     pub software: String,
     pub requested_at: NaiveDateTime,
@@ -52,14 +54,14 @@ impl Tx<'_> {
         Ok(each!(self, c => analysis_results::table.find(id).first(c).optional())?)
     }
 
-    /// How many analyses by arm a trial has had up to and including this one.
-    pub fn count_looks(&mut self, trial: &str, up_to: &str) -> Result<i64, StoreError> {
-        Ok(each!(self, c => analyses::table
+    /// How many analyses by arm a trial has had.
+    pub fn count_looks(&mut self, trial: &str) -> Result<i32, StoreError> {
+        let count: i64 = each!(self, c => analyses::table
             .filter(analyses::trial_id.eq(trial))
             .filter(analyses::pooled.eq(false))
-            .filter(analyses::id.le(up_to))
             .count()
-            .get_result(c))?)
+            .get_result(c))?;
+        Ok(count as i32)
     }
 
     /// Analyses of a trial in the order in which they were asked for, after `after`.

@@ -136,6 +136,7 @@ diesel::table! {
         registration -> Integer,
         look -> Nullable<Integer>,
         pooled -> Bool,
+        looks_so_far -> Integer,
         software -> Text,
         requested_at -> Timestamp,
         requested_by -> Text,

@@ -12,7 +12,7 @@ fn populate(app: &TestApp) {
     for n in 0..40 {
         let mut request = citizen(&number(n));
         request["factors"]["target_group"] =
-            json!(["unemployment_benefit", "sickness_benefit"][n % 2]);
+            json!(["unemployment_benefit", "sickness_benefit"][n / 2 % 2]);
         let participant = enrol(&enroller, &request);
         source
             .post(

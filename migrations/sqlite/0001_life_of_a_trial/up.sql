@@ -147,6 +147,7 @@ CREATE TABLE analyses (
     registration INTEGER NOT NULL,
     look INTEGER,
     pooled BOOLEAN NOT NULL,
+    looks_so_far INTEGER NOT NULL,
     software TEXT NOT NULL,
     requested_at TIMESTAMP NOT NULL,
     requested_by TEXT NOT NULL,
