@@ -169,15 +169,11 @@ pub fn miettinen_nurminen(
 
 /// The score statistic for a difference of `delta` (their equations 8 and 9).
 fn score(arm: Counts, reference: Counts, delta: f64) -> f64 {
-    let (n1, n2) = (arm.n as f64, reference.n as f64);
     let distance = arm.share() - reference.share() - delta;
     if distance == 0.0 {
         return 0.0;
     }
-    let p2 = constrained(arm, reference, delta);
-    let p1 = (p2 + delta).clamp(0.0, 1.0);
-    let n = n1 + n2;
-    let variance = (p1 * (1.0 - p1) / n1 + p2 * (1.0 - p2) / n2) * n / (n - 1.0);
+    let variance = constrained_variance(arm, reference, delta);
     if variance <= 0.0 {
         distance.signum() * f64::MAX
     } else {
@@ -185,30 +181,52 @@ fn score(arm: Counts, reference: Counts, delta: f64) -> f64 {
     }
 }
 
-/// The maximum-likelihood proportion of the reference arm given that the difference is `delta`: the
-/// root of a cubic, in the trigonometric form of their appendix 1.
-fn constrained(arm: Counts, reference: Counts, delta: f64) -> f64 {
-    let (x1, n1) = (arm.events as f64, arm.n as f64);
-    let (x2, n2) = (reference.events as f64, reference.n as f64);
-    let (x, n) = (x1 + x2, n1 + n2);
-    let l3 = n;
-    let l2 = (n1 + 2.0 * n2) * delta - n - x;
-    let l1 = (n2 * delta - n - 2.0 * x2) * delta + x;
-    let l0 = x2 * delta * (1.0 - delta);
-    let q = l2.powi(3) / (3.0 * l3).powi(3) - l1 * l2 / (6.0 * l3 * l3) + l0 / (2.0 * l3);
-    let square = (l2 * l2 / (3.0 * l3).powi(2) - l1 / (3.0 * l3)).max(0.0);
-    let p = if q >= 0.0 {
-        square.sqrt()
-    } else {
-        -square.sqrt()
+/// The variance of the difference at the proportions that maximize the likelihood given that the
+/// difference is `delta`, times N/(N - 1).
+///
+/// Their appendix gives those proportions as the root of a cubic in trigonometric form, which loses
+/// half of all digits where events are rare. Here the root of the likelihood's own derivative is
+/// found, counted from the end of the range at which the proportions are small.
+fn constrained_variance(arm: Counts, reference: Counts, delta: f64) -> f64 {
+    let events = arm.events + reference.events;
+    let n = arm.n + reference.n;
+    if 2 * events > n {
+        // Where most have the event, few do not: the variance is the same of both.
+        let others = |counts: Counts| Counts {
+            events: counts.n - counts.events,
+            ..counts
+        };
+        return constrained_variance(others(arm), others(reference), -delta);
+    }
+    let span = 1.0 - delta.abs();
+    // The proportions, as far above the ends of their ranges as `t`.
+    let shares = |t: f64| {
+        if delta >= 0.0 {
+            (delta + t, t)
+        } else {
+            (t, t - delta)
+        }
     };
-    let root = if p == 0.0 {
-        -l2 / (3.0 * l3)
-    } else {
-        let angle = (std::f64::consts::PI + (q / p.powi(3)).clamp(-1.0, 1.0).acos()) / 3.0;
-        2.0 * p * angle.cos() - l2 / (3.0 * l3)
+    let t = bisect(0.0, span, |t| {
+        let (p1, p2) = shares(t);
+        slope(arm, p1, span - t + (-delta).max(0.0))
+            + slope(reference, p2, span - t + delta.max(0.0))
+    });
+    let (p1, p2) = shares(t);
+    let part = |p: f64, counts: Counts| (p * (1.0 - p)).max(0.0) / counts.n as f64;
+    (part(p1, arm) + part(p2, reference)) * n as f64 / (n as f64 - 1.0)
+}
+
+/// The derivative of one arm's log-likelihood at the share `p`; `q` is 1 - p.
+fn slope(counts: Counts, p: f64, q: f64) -> f64 {
+    let (events, others) = (counts.events as f64, (counts.n - counts.events) as f64);
+    let part = |count: f64, share: f64| match (count > 0.0, share > 0.0) {
+        (false, _) => 0.0,
+        (true, true) => count / share,
+        // Far beyond any other term, and finite: infinities of both signs must not meet.
+        (true, false) => 1e300,
     };
-    root.clamp((-delta).max(0.0), (1.0 - delta).min(1.0))
+    part(events, p) - part(others, q)
 }
 
 #[cfg(test)]
