@@ -102,6 +102,16 @@ impl Client {
         )
     }
 
+    /// Posts JSON; nothing where the service is gone.
+    pub fn try_post(&self, path: &str, body: &Value) -> Option<Answer> {
+        self.try_send(
+            "POST",
+            path,
+            &[("Content-Type", "application/json")],
+            &body.to_string(),
+        )
+    }
+
     pub fn put(&self, path: &str, body: &Value) -> Answer {
         self.send(
             "PUT",
@@ -135,6 +145,17 @@ impl Client {
     }
 
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.try_send(method, path, headers, body)
+            .expect("the service answers")
+    }
+
+    fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<Answer> {
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.address))
@@ -143,11 +164,11 @@ impl Client {
             request = request.header(*name, *value);
         }
         let mut answer = if method == "GET" || method == "DELETE" {
-            self.agent.run(request.body(()).unwrap()).unwrap()
+            self.agent.run(request.body(()).unwrap()).ok()?
         } else {
             self.agent
                 .run(request.body(body.to_owned()).unwrap())
-                .unwrap()
+                .ok()?
         };
         let headers = answer
             .headers()
@@ -159,12 +180,12 @@ impl Client {
             .with_config()
             .limit(u64::MAX)
             .read_to_string()
-            .unwrap();
-        Answer {
+            .ok()?;
+        Some(Answer {
             status: answer.status().as_u16(),
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
             headers,
-        }
+        })
     }
 }

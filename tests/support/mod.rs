@@ -1,5 +1,5 @@
 //! A service on a database of its own, and clients that know no way into it but HTTP.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 mod client;
 
@@ -212,7 +212,7 @@ pub fn outcome(source_id: &str, participant: &str, kind: &str, day: &str) -> Val
     })
 }
 
-fn new_postgres_database() -> String {
+pub fn new_postgres_database() -> String {
     use diesel::connection::SimpleConnection;
     use diesel::{Connection, PgConnection};
     let Ok(server) = std::env::var("LODKAST_TEST_POSTGRES") else {
