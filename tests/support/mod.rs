@@ -1,5 +1,9 @@
 //! A service on a database of its own, and clients that know no way into it but HTTP.
-#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses a part of it"
+)]
 
 mod client;
 
