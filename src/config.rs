@@ -195,6 +195,11 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let positive = [
             ("database.connections", self.database.connections as usize),
+            ("database.wait_seconds", self.database.wait_seconds as usize),
+            (
+                "limits.request_seconds",
+                self.limits.request_seconds as usize,
+            ),
             ("limits.body_bytes", self.limits.body_bytes),
             ("limits.line_bytes", self.limits.line_bytes),
             ("limits.array_items", self.limits.array_items),

@@ -9,7 +9,7 @@ use super::flow::{Flow, allocated};
 use super::follow_up::{COMPETING, until_horizon};
 use crate::document::Invalid;
 use crate::protocol::canonical::{nfc, sha256};
-use crate::protocol::{Endpoint, EndpointKind, Factor, FactorKind, Protocol, TimeUnit};
+use crate::protocol::{Endpoint, EndpointKind, Factor, FactorKind, Protocol};
 use crate::statistics::survival::Observation;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -167,9 +167,14 @@ impl File {
             .filter(|name| !known.contains(*name))
             .collect();
         ignored.sort_unstable();
+        let unused = ["cluster", "received", "weight"]
+            .into_iter()
+            .filter(|name| self.columns.contains_key(*name))
+            .map(|name| format!("the column {name} is not used by this version"));
         ignored
             .into_iter()
             .map(|name| format!("the column {name} is not in the protocol and was left out"))
+            .chain(unused)
             .collect()
     }
 
@@ -279,10 +284,7 @@ impl File {
     }
 
     fn times(&mut self, endpoint: &Endpoint) -> (Values, Vec<String>) {
-        let weeks = match endpoint.time_unit {
-            TimeUnit::Weeks => 1.0,
-            TimeUnit::Days => 7.0,
-        };
+        let weeks = endpoint.time_unit.per_week();
         let event_column = format!("{}_event", endpoint.id);
         let (times, events) = (self.numbers(&endpoint.id), self.numbers(&event_column));
         let mut observations = Vec::with_capacity(times.len());

@@ -1,6 +1,7 @@
 //! The answer of an analysis: one JSON document, the same from the service and the command line.
 
 use super::flow::Flow;
+use crate::protocol::{IntercurrentEvent, Protocol};
 use crate::statistics::{Alternative, Statistic};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -105,6 +106,7 @@ pub struct CurvePoint {
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
     pub endpoint: String,
+    /// How a switch of the channel is dealt with; the protocol has the other events.
     pub estimand: String,
     pub analysis_set: &'static str,
     pub estimator: String,
@@ -135,6 +137,45 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curve: Option<Vec<CurvePoint>>,
     pub warnings: Vec<String>,
+}
+
+impl Entry {
+    /// An entry without any number.
+    pub fn empty(
+        protocol: &Protocol,
+        endpoint: &str,
+        estimator: &str,
+        analysis_set: &'static str,
+    ) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            estimand: protocol
+                .analysis
+                .strategy(IntercurrentEvent::ChannelSwitch)
+                .to_string(),
+            analysis_set,
+            estimator: estimator.to_owned(),
+            measure: None,
+            arm: None,
+            reference: None,
+            stratified_by: Vec::new(),
+            primary: false,
+            estimate: None,
+            standard_error: None,
+            confidence: None,
+            statistic: None,
+            p_value: None,
+            null: None,
+            alternative: None,
+            aim: None,
+            n: BTreeMap::new(),
+            events: None,
+            missing: 0,
+            median: None,
+            curve: None,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 fn statistic<S: Serializer>(

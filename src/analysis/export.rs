@@ -6,6 +6,7 @@
 
 use super::columns::{Column, Dataset, Values};
 use super::facts::{CutData, Enrolled};
+use super::follow_up::UnknownArm;
 use crate::clock::danish_day;
 use crate::protocol::{Endpoint, EndpointKind, Origin, Protocol};
 
@@ -37,31 +38,49 @@ fn field(name: &str, meaning: &str, unit: &'static str, shows_arm: bool) -> Fiel
 }
 
 /// A data set as CSV. `unblinded` says whether the reader may see the arm.
-pub fn to_csv(protocol: &Protocol, data: &CutData, set: DataSet, unblinded: bool) -> String {
-    match set {
-        DataSet::Participants => participants(protocol, data, unblinded),
+pub fn to_csv(
+    protocol: &Protocol,
+    data: &CutData,
+    set: DataSet,
+    unblinded: bool,
+) -> Result<String, UnknownArm> {
+    Ok(match set {
+        DataSet::Participants => participants(protocol, data, unblinded)?,
         DataSet::Conversations => conversations(data, unblinded),
         DataSet::Outcomes => outcomes(data),
         DataSet::Dictionary => dictionary(protocol, unblinded),
-    }
-}
-
-fn participants(protocol: &Protocol, data: &CutData, unblinded: bool) -> String {
-    let dataset = Dataset::from_cut(protocol, data);
-    let fields = participant_fields(protocol);
-    table(&fields, unblinded, data.participants.len(), |row, name| {
-        participant_cell(&dataset, &data.participants[row], row, name)
     })
 }
 
-fn participant_cell(dataset: &Dataset, enrolled: &Enrolled, row: usize, name: &str) -> String {
+fn participants(
+    protocol: &Protocol,
+    data: &CutData,
+    unblinded: bool,
+) -> Result<String, UnknownArm> {
+    let dataset = Dataset::from_cut(protocol, data)?;
+    let fields = participant_fields(protocol);
+    Ok(table(
+        &fields,
+        unblinded,
+        data.participants.len(),
+        |row, name| participant_cell(protocol, &dataset, &data.participants[row], row, name),
+    ))
+}
+
+fn participant_cell(
+    protocol: &Protocol,
+    dataset: &Dataset,
+    enrolled: &Enrolled,
+    row: usize,
+    name: &str,
+) -> String {
     match name {
         "participant" => enrolled.id.clone(),
         "arm" => enrolled.arm.clone(),
         "enrolled_on" => enrolled.enrolled_on.to_string(),
         _ => match (
             dataset.factors.get(name),
-            endpoint_value(dataset, row, name),
+            endpoint_value(protocol, dataset, row, name),
         ) {
             (Some(Column::Levels(levels)), _) => levels[row].clone().unwrap_or_default(),
             (Some(Column::Numbers(numbers)), _) => number(numbers[row]),
@@ -70,7 +89,11 @@ fn participant_cell(dataset: &Dataset, enrolled: &Enrolled, row: usize, name: &s
     }
 }
 
-fn endpoint_value(dataset: &Dataset, row: usize, name: &str) -> String {
+/// The value as a data file has it: times in the unit that the protocol names.
+fn endpoint_value(protocol: &Protocol, dataset: &Dataset, row: usize, name: &str) -> String {
+    let unit = protocol
+        .endpoint(name)
+        .map_or(1.0, |endpoint| endpoint.time_unit.per_week());
     let event = name
         .strip_suffix("_event")
         .and_then(|id| dataset.endpoints.get(id));
@@ -79,7 +102,7 @@ fn endpoint_value(dataset: &Dataset, row: usize, name: &str) -> String {
             values[row].map_or(String::new(), |value| u8::from(value).to_string())
         }
         (Some(Values::Number(values)), _) => number(values[row]),
-        (Some(Values::Time(values)), _) => number(values[row].map(|o| o.time)),
+        (Some(Values::Time(values)), _) => number(values[row].map(|o| o.time * unit)),
         (None, Some(Values::Time(values))) => {
             values[row].map_or(String::new(), |o| u8::from(o.event).to_string())
         }
@@ -105,7 +128,7 @@ fn participant_fields(protocol: &Protocol) -> Vec<Field> {
         let shows_arm = shows_arm(endpoint);
         let unit = match endpoint.kind {
             EndpointKind::Binary => "0 or 1",
-            EndpointKind::TimeToEvent => "weeks",
+            EndpointKind::TimeToEvent => endpoint.time_unit.as_str(),
             _ => "",
         };
         fields.push(field(&endpoint.id, &endpoint.label, unit, shows_arm));
@@ -128,17 +151,17 @@ fn conversation_fields() -> Vec<Field> {
             "sequence",
             "Number of the record in the trial's sequence",
             "",
-            false,
+            true,
         ),
-        field("participant", "Random id of the participant", "", false),
-        field("source", "Source that posted the record", "", false),
-        field("number", "Number of the conversation", "", false),
-        field("kind", "first, regular, joint or follow_up", "", false),
+        field("participant", "Random id of the participant", "", true),
+        field("source", "Source that posted the record", "", true),
+        field("number", "Number of the conversation", "", true),
+        field("kind", "first, regular, joint or follow_up", "", true),
         field(
             "scheduled_on",
             "Day of the conversation, in Denmark",
             "date",
-            false,
+            true,
         ),
     ];
     for (name, meaning, unit) in [
@@ -273,13 +296,17 @@ fn table(
     // Writing to memory cannot fail.
     let _ = writer.write_record(shown.iter().map(|field| field.name.as_str()));
     for row in 0..rows {
-        let cells = shown.iter().map(|field| inert(&cell(row, &field.name)));
+        let cells = shown.iter().map(|field| match field.name.as_str() {
+            "source" | "code" | "initiated_by" => inert(&cell(row, &field.name)),
+            name => cell(row, name),
+        });
         let _ = writer.write_record(cells);
     }
     finish(writer)
 }
 
-/// A text that a spreadsheet would run as a formula gets an apostrophe before it; numbers do not.
+/// A free text that a spreadsheet would run as a formula gets an apostrophe before it. Levels are
+/// not touched, since the file must read back: those that could be formulas are refused at the door.
 fn inert(text: &str) -> String {
     let risky = text.starts_with(['=', '+', '-', '@', '\t']) && text.parse::<f64>().is_err();
     if risky {

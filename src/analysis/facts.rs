@@ -1,5 +1,6 @@
 //! The facts of a data cut, as the analysis reads them.
 
+use crate::clock::danish_day;
 use crate::conduct::FactKind;
 use crate::conduct::record::{ConversationStatus, OutcomeKind};
 use crate::protocol::Channel;
@@ -14,6 +15,7 @@ use std::collections::HashSet;
 struct Record<B> {
     site: Option<String>,
     recorded_at: DateTime<Utc>,
+    recorded_by: String,
     body: B,
 }
 
@@ -86,13 +88,17 @@ pub struct About<B> {
     pub sequence: i64,
     pub participant: String,
     pub source: String,
+    /// The API key that posted it.
+    pub key: String,
+    pub site: Option<String>,
+    pub recorded_on: NaiveDate,
     pub body: B,
 }
 
-/// Which sites a source reports for; none means all.
+/// Which sites a key reports for; none means all.
 #[derive(Debug, Clone)]
 pub struct Coverage {
-    pub source: String,
+    pub key: String,
     pub sites: Option<Vec<String>>,
 }
 
@@ -104,8 +110,6 @@ pub struct CutData {
     pub conversations: Vec<About<Conversation>>,
     pub outcomes: Vec<About<Outcome>>,
     pub coverage: Vec<Coverage>,
-    /// When the last record of the cut was recorded.
-    pub recorded_until: Option<DateTime<Utc>>,
     /// SHA-256 over the leaves of the cut.
     pub digest: String,
 }
@@ -116,7 +120,7 @@ impl CutData {
         let mut data = Self::default();
         for fact in tx.list_facts(trial, FactKind::Screening.as_str(), cut)? {
             let record: Record<ScreeningBody> = read(&fact)?;
-            let person = fact.participant_id.unwrap_or_default();
+            let person = person_of(&fact)?;
             data.screenings.push(super::flow::Screening {
                 person,
                 failed: record.body.failed,
@@ -134,20 +138,19 @@ impl CutData {
                 ));
             }
             data.participants.push(Enrolled {
-                id: draw.participant_id.clone().unwrap_or_default(),
+                id: person_of(draw)?,
                 arm: drawn.body.arm,
                 site: drawn.site,
                 enrolled_on: person.body.enrolled_on,
                 factors: person.body.factors,
             });
         }
-        data.conversations = data.current(tx, trial, FactKind::Conversation, cut)?;
-        data.outcomes = data.current(tx, trial, FactKind::Outcome, cut)?;
+        data.conversations = Self::current(tx, trial, FactKind::Conversation, cut)?;
+        data.outcomes = Self::current(tx, trial, FactKind::Outcome, cut)?;
         for fact in tx.list_facts(trial, FactKind::Coverage.as_str(), cut)? {
             let record: Record<CoverageBody> = read(&fact)?;
-            let source = fact.source.unwrap_or_default();
             data.coverage.push(Coverage {
-                source,
+                key: record.recorded_by,
                 sites: record.body.sites,
             });
         }
@@ -158,7 +161,6 @@ impl CutData {
 
     /// The records of a kind that no other record within the cut replaces.
     fn current<B: for<'de> Deserialize<'de>>(
-        &mut self,
         tx: &mut Tx,
         trial: &str,
         kind: FactKind,
@@ -172,16 +174,24 @@ impl CutData {
                 continue;
             }
             let record: Record<B> = read(&fact)?;
-            self.recorded_until = self.recorded_until.max(Some(record.recorded_at));
             records.push(About {
                 sequence: fact.sequence,
-                participant: fact.participant_id.unwrap_or_default(),
-                source: fact.source.unwrap_or_default(),
+                participant: person_of(&fact)?,
+                source: fact.source.clone().unwrap_or_default(),
+                key: record.recorded_by,
+                site: record.site,
+                recorded_on: danish_day(record.recorded_at),
                 body: record.body,
             });
         }
         Ok(records)
     }
+}
+
+/// The person a fact is about; a fact without one has been tampered with.
+fn person_of(fact: &StoredFact) -> Result<String, StoreError> {
+    let missing = || StoreError::Unreadable(format!("fact number {} names nobody", fact.sequence));
+    fact.participant_id.clone().ok_or_else(missing)
 }
 
 fn read<B: for<'de> Deserialize<'de>>(fact: &StoredFact) -> Result<Record<B>, StoreError> {

@@ -17,5 +17,6 @@ mod spells;
 
 pub use columns::{Column, Dataset, Values};
 pub use document::Document;
+pub use follow_up::UnknownArm;
 pub use plan::run;
 pub use pooled::run as run_pooled;

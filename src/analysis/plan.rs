@@ -5,7 +5,7 @@ use super::document::{
     Aim, Balance, BalanceCell, Confidence, DataRef, Document, Entry, ProtocolRef, Software,
 };
 use super::estimators::{Comparison, Made, kaplan_meier};
-use crate::protocol::{Better, Endpoint, Hypothesis, IntercurrentEvent, Protocol};
+use crate::protocol::{Better, Endpoint, Hypothesis, Protocol};
 use crate::statistics::catalogue::{self, Entry as Known};
 use crate::statistics::means::Moments;
 use crate::statistics::{Alternative, Estimate, Fault, Question, balance};
@@ -63,14 +63,9 @@ fn estimators(protocol: &Protocol, endpoint: &Endpoint) -> Vec<&'static Known> {
 
 /// The one primary estimator, where this is the primary endpoint.
 fn primary_estimator(protocol: &Protocol, endpoint: &Endpoint) -> Option<&'static Known> {
-    if endpoint.id != protocol.analysis.primary {
-        return None;
-    }
-    match (&protocol.analysis.estimator, &endpoint.estimators) {
-        (Some(id), _) => catalogue::find(id),
-        (None, Some(ids)) => ids.first().and_then(|id| catalogue::find(id)),
-        (None, None) => catalogue::defaults(endpoint.outcome()).next(),
-    }
+    (endpoint.id == protocol.analysis.primary)
+        .then(|| protocol.primary_estimator(endpoint).ok())
+        .flatten()
 }
 
 fn entries(
@@ -152,6 +147,7 @@ fn two_arms(
         strata: &strata,
     };
     let question = question(protocol, endpoint, primary);
+    let mut question = question;
     let made = if primary && protocol.analysis.hypothesis == Hypothesis::Equivalence {
         two_one_sided(
             &comparison,
@@ -159,6 +155,10 @@ fn two_arms(
             protocol.analysis.margin.unwrap_or_default(),
             &question,
         )
+        .map(|(made, reported)| {
+            question = reported;
+            made
+        })
     } else {
         comparison.make(known.id, &question)
     };
@@ -194,7 +194,7 @@ fn question(protocol: &Protocol, endpoint: &Endpoint, primary: bool) -> Question
         } else {
             0.0
         },
-        alternative: if against_margin || analysis.sides == 1 {
+        alternative: if analysis.sides == 1 {
             toward_benefit
         } else {
             Alternative::TwoSided
@@ -208,7 +208,7 @@ fn two_one_sided(
     known: &Known,
     margin: f64,
     question: &Question,
-) -> Result<Made, Fault> {
+) -> Result<(Made, Question), Fault> {
     let below = Question {
         null: -margin,
         alternative: Alternative::Greater,
@@ -219,19 +219,17 @@ fn two_one_sided(
         alternative: Alternative::Less,
         ..*question
     };
-    let (below, above) = (
-        comparison.make(known.id, &below)?,
-        comparison.make(known.id, &above)?,
-    );
-    let mut made = if below.estimate.p_value >= above.estimate.p_value {
-        below
+    let against_below = comparison.make(known.id, &below)?;
+    let against_above = comparison.make(known.id, &above)?;
+    let (mut made, reported) = if against_below.estimate.p_value >= against_above.estimate.p_value {
+        (against_below, below)
     } else {
-        above
+        (against_above, above)
     };
     made.estimate.warnings.push(format!(
         "two one-sided tests against -{margin} and {margin}: the larger p-value is given"
     ));
-    Ok(made)
+    Ok((made, reported))
 }
 
 /// An entry with its counts and no estimate yet.
@@ -253,36 +251,15 @@ fn blank(
         missing += without;
     }
     Entry {
-        endpoint: endpoint.id.clone(),
-        estimand: protocol
-            .analysis
-            .strategy(IntercurrentEvent::ChannelSwitch)
-            .to_string(),
-        analysis_set: "as_randomized",
-        estimator: known.id.to_owned(),
-        measure: None,
-        arm: None,
-        reference: None,
-        stratified_by: Vec::new(),
-        primary: false,
-        estimate: None,
-        standard_error: None,
-        confidence: None,
-        statistic: None,
-        p_value: None,
-        null: None,
-        alternative: None,
-        aim: None,
         n,
         events: (!matches!(values, Values::Number(_))).then_some(events),
         missing,
-        median: None,
-        curve: None,
         warnings: dataset
             .endpoint_warnings
             .get(&endpoint.id)
             .cloned()
             .unwrap_or_default(),
+        ..Entry::empty(protocol, &endpoint.id, known.id, "as_randomized")
     }
 }
 

@@ -7,7 +7,7 @@ use super::columns::{Dataset, Values};
 use super::document::{DataRef, Document, Entry, ProtocolRef, Software};
 use super::estimators::{Made, counts, kaplan_meier};
 use super::plan::fill;
-use crate::protocol::{Endpoint, IntercurrentEvent, Origin, Protocol};
+use crate::protocol::{Endpoint, Origin, Protocol};
 use crate::statistics::proportions::wilson;
 use crate::statistics::{ARM, Estimate, Fault, Question, means};
 use std::collections::BTreeMap;
@@ -72,36 +72,15 @@ fn entry(protocol: &Protocol, dataset: &Dataset, endpoint: &Endpoint) -> Entry {
     };
     let all = |value: usize| BTreeMap::from([("all".to_owned(), value as u64)]);
     let mut entry = Entry {
-        endpoint: endpoint.id.clone(),
-        estimand: protocol
-            .analysis
-            .strategy(IntercurrentEvent::ChannelSwitch)
-            .to_string(),
-        analysis_set: "pooled",
-        estimator: estimator.to_owned(),
-        measure: None,
-        arm: None,
-        reference: None,
-        stratified_by: Vec::new(),
-        primary: false,
-        estimate: None,
-        standard_error: None,
-        confidence: None,
-        statistic: None,
-        p_value: None,
-        null: None,
-        alternative: None,
-        aim: None,
         n: all(n),
         events: events.map(all),
         missing: (dataset.rows() - n) as u64,
-        median: None,
-        curve: None,
         warnings: dataset
             .endpoint_warnings
             .get(&endpoint.id)
             .cloned()
             .unwrap_or_default(),
+        ..Entry::empty(protocol, &endpoint.id, estimator, "pooled")
     };
     fill(&mut entry, made, &question);
     // No null hypothesis is tested of the pooled sample.

@@ -61,7 +61,9 @@ pub fn spells(reports: &[Report]) -> (Vec<Spell>, u64) {
     (merged(jobs), lonely)
 }
 
-fn merged(jobs: Vec<Spell>) -> Vec<Spell> {
+/// Jobs that overlap or touch as one spell, in order; a job that ends before it begins is none.
+pub fn merged(mut jobs: Vec<Spell>) -> Vec<Spell> {
+    jobs.sort_by_key(|job| job.start);
     let mut merged: Vec<Spell> = Vec::new();
     for job in jobs
         .into_iter()

@@ -62,7 +62,7 @@ pub async fn list(
     })
     .await?;
     let last = items.last().map(|item| item.analysis.clone());
-    Ok(page::answer(&request, &query, limit, items, last))
+    Ok(page::answer(&request, limit, items, last))
 }
 
 /// One analysis with its result.

@@ -46,5 +46,5 @@ pub async fn list(
     })
     .await?;
     let last = items.last().map(|item| item.data_cut.to_string());
-    Ok(page::answer(&request, &query, limit, items, last))
+    Ok(page::answer(&request, limit, items, last))
 }

@@ -28,7 +28,8 @@ pub async fn enrol(
     let body = Body::read(&app, &request, payload).await?;
     let value = body.json()?;
     let registration = trial.registered()?;
-    let candidate = enrolment::read(&app.service, registration, &value)?;
+    let candidate = enrolment::read(&app.service, registration, &value)
+        .inspect_err(|_| app.metrics.wrote("enrolment", "refused"))?;
     if !caller.0.sees_site(candidate.site.as_deref()) {
         return Err(Refusal::SiteOutOfScope.into());
     }

@@ -1,13 +1,12 @@
 //! Liveness, readiness, measurements.
 
-use super::{App, Problem, blocking};
-use crate::conduct::Refusal;
-use actix_web::{HttpResponse, get, web};
+use super::{App, Problem};
+use actix_web::{HttpResponse, get, route, web};
 use serde_json::json;
 
 /// The process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, description = "Alive")))]
-#[get("/healthz")]
+#[route("/healthz", method = "GET", method = "HEAD")]
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive"}))
 }
@@ -17,12 +16,13 @@ pub async fn healthz() -> HttpResponse {
     (status = 200, description = "Ready"),
     (status = 503, description = "Not ready", body = Problem),
 ))]
-#[get("/readyz")]
+#[route("/readyz", method = "GET", method = "HEAD")]
 pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let service = app.service.clone();
-    let ready = blocking(move || Ok(service.store.is_up_to_date()?)).await?;
-    if !ready {
-        return Err(Refusal::Busy.into());
+    let ready = web::block(move || service.store.is_up_to_date()).await;
+    if !matches!(ready, Ok(Ok(true))) {
+        let detail = "the database does not answer, or its schema is not up to date";
+        return Err(Problem::new("not-ready", "Not ready", 503, detail));
     }
     Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
 }

@@ -111,7 +111,7 @@ pub async fn list(
         blocking(move || issue_key::list(&service, &caller.0, after.as_deref(), limit)).await?;
     let items: Vec<KeyItem> = rows.into_iter().map(Into::into).collect();
     let last = items.last().map(|item| item.key_id.clone());
-    Ok(page::answer(&request, &query, limit, items, last))
+    Ok(page::answer(&request, limit, items, last))
 }
 
 /// Revoke a key.

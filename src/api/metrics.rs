@@ -3,7 +3,8 @@
 use crate::conduct::Service;
 use crate::conduct::writer::Writer;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 /// The measurements of one process.
@@ -13,7 +14,7 @@ pub struct Metrics {
     seconds: HistogramVec,
     records: IntCounterVec,
     waiting: IntGauge,
-    retries: IntGauge,
+    retries: IntCounter,
 }
 
 impl Default for Metrics {
@@ -34,8 +35,8 @@ impl Default for Metrics {
             &["what", "outcome"],
         );
         let waiting = IntGauge::new("lodkast_writer_waiting", "Single writes in the queue");
-        let retries = IntGauge::new(
-            "lodkast_store_retries",
+        let retries = IntCounter::new(
+            "lodkast_store_retries_total",
             "Transactions run again after a lost race",
         );
         let named = "the names above are valid and differ";
@@ -80,7 +81,8 @@ impl Metrics {
     /// The text that Prometheus reads.
     pub fn render(&self, service: &Service, writer: &Writer) -> String {
         self.waiting.set(writer.waiting() as i64);
-        self.retries.set(service.store.retries() as i64);
+        self.retries
+            .inc_by(service.store.retries().saturating_sub(self.retries.get()));
         let mut text = Vec::new();
         // Writing to memory cannot fail.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);

@@ -63,24 +63,33 @@ pub fn pages() -> SwaggerUi {
     SwaggerUi::new("/docs/{_:.*}").url("/docs/openapi.json", document())
 }
 
-/// Whether some method is taken at this path.
-pub fn knows(path: &str) -> bool {
-    static PATTERNS: OnceLock<Vec<Vec<String>>> = OnceLock::new();
-    let cut = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let patterns = PATTERNS.get_or_init(|| {
-        document()
-            .paths
-            .paths
-            .keys()
-            .map(|path| cut(path))
-            .collect()
-    });
-    let asked = cut(path);
-    patterns.iter().any(|pattern| {
-        pattern.len() == asked.len()
-            && pattern
-                .iter()
-                .zip(&asked)
-                .all(|(known, part)| known.starts_with('{') || known == part)
-    })
+/// The methods that are taken at this path.
+pub fn methods_at(path: &str) -> Vec<&'static str> {
+    document()
+        .paths
+        .paths
+        .iter()
+        .filter(|(pattern, _)| fits(pattern, path))
+        .flat_map(|(_, item)| {
+            [
+                ("GET", item.get.is_some()),
+                ("POST", item.post.is_some()),
+                ("PUT", item.put.is_some()),
+                ("DELETE", item.delete.is_some()),
+            ]
+        })
+        .filter_map(|(method, taken)| taken.then_some(method))
+        .collect()
+}
+
+/// Whether a path is one of a pattern, as in `/v1/trials/{trial}`.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut known, mut asked) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (known.next(), asked.next()) {
+            (None, None) => return true,
+            (Some(known), Some(part)) if known.starts_with('{') || known == part => {}
+            _ => return false,
+        }
+    }
 }

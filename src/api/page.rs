@@ -57,10 +57,10 @@ impl PageQuery {
     }
 }
 
-/// Answers with a page; a full page links to the next one, which begins after `last`.
+/// Answers with a page; a full page links to the next one, which begins after `last` and asks for
+/// the same otherwise.
 pub fn answer<T: Serialize>(
     request: &HttpRequest,
-    query: &PageQuery,
     limit: i64,
     items: Vec<T>,
     last: Option<String>,
@@ -69,11 +69,19 @@ pub fn answer<T: Serialize>(
     if items.len() as i64 == limit
         && let Some(last) = last
     {
-        // Cursors are ids and numbers: nothing in them needs escaping.
-        let limit = query
-            .limit
-            .map_or(String::new(), |limit| format!("&limit={limit}"));
-        let next = format!("<{}?cursor={last}{limit}>; rel=\"next\"", request.path());
+        // The rest of the query is repeated as it came; cursors are ids and numbers, in which
+        // nothing needs escaping.
+        let kept = request
+            .query_string()
+            .split('&')
+            .filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+        let query: Vec<&str> = kept.collect();
+        let join = if query.is_empty() { "" } else { "&" };
+        let next = format!(
+            "<{}?{}{join}cursor={last}>; rel=\"next\"",
+            request.path(),
+            query.join("&")
+        );
         response.insert_header((LINK, next));
     }
     response.json(Page { items })

@@ -55,7 +55,7 @@ pub async fn list(
     .await?;
     let items: Vec<ParticipantAnswer> = rows.into_iter().map(Into::into).collect();
     let last = items.last().map(|item| item.participant.clone());
-    Ok(page::answer(&request, &query, limit, items, last))
+    Ok(page::answer(&request, limit, items, last))
 }
 
 /// One participant.

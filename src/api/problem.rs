@@ -179,25 +179,28 @@ pub fn unknown() -> Problem {
 /// Refuses an address with a NUL: no id holds one, and PostgreSQL cannot even look for it.
 pub async fn refuse_nul(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if request.uri().to_string().contains("%00") {
-        return Err(unknown().into());
+        let response = unknown().error_response();
+        return Ok(request.into_response(response).map_into_right_body());
     }
-    next.call(request).await
+    next.call(request)
+        .await
+        .map(ServiceResponse::map_into_left_body)
 }
 
 /// Answers what no route takes.
-pub async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let known = super::openapi::knows(request.path());
-    if known && request.method() != actix_web::http::Method::GET {
-        let detail = "this resource does not take this method";
-        return Err(Problem::new(
-            "method-not-allowed",
-            "Method not allowed",
-            405,
-            detail,
-        ));
+pub async fn unknown_route(request: HttpRequest) -> HttpResponse {
+    let taken = super::openapi::methods_at(request.path());
+    if taken.is_empty() {
+        return unknown().error_response();
     }
-    Err(unknown())
+    let detail = "this resource does not take this method";
+    let problem = Problem::new("method-not-allowed", "Method not allowed", 405, detail);
+    let mut response = problem.error_response();
+    if let Ok(allow) = header::HeaderValue::from_str(&taken.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
 }

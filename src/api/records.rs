@@ -181,14 +181,15 @@ async fn one(
     body: &Body,
     value: &Value,
 ) -> Result<HttpResponse, Problem> {
-    let posted = record::read(&app.service, trial, stream, value)?;
+    let what = stream.kind().as_str();
+    let posted = record::read(&app.service, trial, stream, value)
+        .inspect_err(|_| app.metrics.wrote(what, "refused"))?;
     let work = Work::Record(Box::new(posted));
     let task = Task {
         caller: caller.0,
         idempotency: body.idempotency.clone(),
         work,
     };
-    let what = stream.kind().as_str();
     let answer = app.writer.write(&trial.id, task).await;
     let answer = answer.inspect_err(|_| app.metrics.wrote(what, "refused"))?;
     let Answer::Recorded(recorded) = answer else {
@@ -272,7 +273,7 @@ async fn tell_page(
     .await?;
     let last = rows.last().map(|row| row.sequence.to_string());
     let items: Vec<RecordItem> = rows.into_iter().map(item).collect();
-    Ok(page::answer(&request, &page, limit, items, last))
+    Ok(page::answer(&request, limit, items, last))
 }
 
 fn item(fact: StoredFact) -> RecordItem {

@@ -26,7 +26,6 @@ pub async fn observe(
     let app = request.app_data::<web::Data<App>>().cloned();
     let span = tracing::info_span!("request", %id, %method, key = tracing::field::Empty);
     let outcome = next.call(request).instrument(span.clone()).await;
-    // A refusal of an extractor or handler is an error here, and becomes a response outside.
     let mut response = outcome?;
     let route = response
         .request()

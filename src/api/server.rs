@@ -64,21 +64,45 @@ async fn run(
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         n => n,
     };
-    let mut server = HttpServer::new(move || application(app.clone()))
+    let server = HttpServer::new(move || application(app.clone()))
         .workers(workers)
         .client_request_timeout(Duration::from_secs(config.limits.request_seconds))
         .shutdown_timeout(config.server.shutdown_seconds)
         .listen(listener)?;
-    if !signals {
-        server = server.disable_signals();
-    }
-    let server = server.run();
+    // Signals are our own: the library takes SIGINT, which Ctrl-C sends, as a wish to break off.
+    let server = server.disable_signals().run();
     let _ = sender.send(server.handle());
+    if signals {
+        actix_web::rt::spawn(end_on_signal(server.handle()));
+    }
     server.await?;
     // The workers have dropped the application, and with it the last handle of the writer: it
     // commits what is queued and ends.
     let _ = web::block(move || writing.join()).await;
     Ok(())
+}
+
+/// Ends the server gracefully at the first SIGTERM or SIGINT, and at once at the second.
+async fn end_on_signal(handle: ServerHandle) {
+    use actix_web::rt::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be received: the service ends by a kill only");
+        return;
+    };
+    for graceful in [true, false] {
+        std::future::poll_fn(|context| {
+            if terminate.poll_recv(context).is_ready() {
+                return std::task::Poll::Ready(());
+            }
+            interrupt.poll_recv(context).map(|_| ())
+        })
+        .await;
+        tracing::info!(graceful, "the service is asked to end");
+        actix_web::rt::spawn(handle.stop(graceful));
+    }
 }
 
 fn join(thread: JoinHandle<io::Result<()>>) -> io::Result<()> {

@@ -113,7 +113,7 @@ pub async fn list(
     })
     .await?;
     let last = items.last().map(|item| item.id.clone());
-    Ok(page::answer(&request, &query, limit, items, last))
+    Ok(page::answer(&request, limit, items, last))
 }
 
 /// One trial with its protocol.

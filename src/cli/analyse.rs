@@ -22,6 +22,12 @@ pub struct Options {
     protocol: PathBuf,
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Seed of the randomization test, 64 hexadecimal digits; this version does not make that test
+    #[arg(long, value_name = "HEX")]
+    seed: Option<String>,
+    /// Draws of the randomization test; this version does not make that test
+    #[arg(long, value_name = "N")]
+    draws: Option<u32>,
 }
 
 pub fn run(options: &Options) -> Done {
@@ -29,7 +35,11 @@ pub fn run(options: &Options) -> Done {
     let bytes = read_file(&options.data)?;
     let dataset = Dataset::from_csv(&protocol, &bytes)
         .map_err(|faults| Stopped::faults(&options.data, &faults))?;
-    let document = analysis::run(&protocol, hex::encode(protocol.digest()), &dataset);
+    let mut document = analysis::run(&protocol, hex::encode(protocol.digest()), &dataset);
+    if options.seed.is_some() || options.draws.is_some() {
+        let unused = "--seed and --draws have no effect: this version makes no randomization test";
+        document.warnings.push(unused.into());
+    }
     match options.format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&document).map_err(Stopped::failed)?;

@@ -46,6 +46,10 @@ pub fn run(options: &Options) -> Done {
     let Format::Csv = options.format;
     std::fs::create_dir_all(&options.output).map_err(Stopped::failed)?;
     for set in DataSet::ALL {
+        if *set == DataSet::Conversations && !caller.role.sees_arms() {
+            eprintln!("conversations are left out: they show the arm, and the trial is blinded");
+            continue;
+        }
         let text = export::run(&service, &caller, &options.trial, options.data_cut, *set)
             .map_err(super::import::stopped)?;
         let path = options.output.join(format!("{set}.csv"));

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::conduct::group::{self, Answer, Task, Work};
 use crate::conduct::record::{self, Stream};
 use crate::conduct::{Refusal, Service, Trial, enrolment};
+use crate::protocol;
 use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -94,7 +95,12 @@ fn read_map(options: &Options) -> Result<Mapping, Stopped> {
     let path = options.map.display();
     let text = String::from_utf8(read_file(&options.map)?)
         .map_err(|_| Stopped::input(format!("{path}: is not UTF-8")))?;
-    toml::from_str(&text).map_err(|fault| Stopped::input(format!("{path}: {}", fault.message())))
+    toml::from_str(&text).map_err(|fault| {
+        let place = fault
+            .span()
+            .map_or(String::new(), |span| protocol::place_of(&text, span.start));
+        Stopped::input(format!("{path}{place}: {}", fault.message()))
+    })
 }
 
 /// Reads every row, or tells the first faults of each that cannot be read.
@@ -181,10 +187,7 @@ fn request(
             continue;
         }
         let value = if mapping.numbers.contains(field) {
-            text.parse::<f64>()
-                .ok()
-                .and_then(serde_json::Number::from_f64)
-                .map(Value::Number)
+            number(text)
         } else if mapping.flags.contains(field) {
             match text {
                 "true" | "TRUE" | "1" => Some(Value::Bool(true)),
@@ -203,6 +206,18 @@ fn request(
         Ok(Value::Object(request))
     } else {
         Err(faults)
+    }
+}
+
+/// A number as JSON has it: whole where it is written as a whole one.
+fn number(text: &str) -> Option<Value> {
+    match text.parse::<i64>() {
+        Ok(whole) => Some(Value::from(whole)),
+        Err(_) => text
+            .parse::<f64>()
+            .ok()
+            .and_then(serde_json::Number::from_f64)
+            .map(Value::Number),
     }
 }
 
@@ -231,7 +246,7 @@ fn write(
     tasks: &[Task],
 ) -> Done {
     let bar = ProgressBar::new(tasks.len() as u64);
-    let (mut new, mut known) = (0_u64, 0_u64);
+    let (mut new, mut known, mut screened) = (0_u64, 0_u64, 0_u64);
     let mut refused = Vec::new();
     let size = service.config.writer.bulk;
     for (rows, tasks) in rows.chunks(size).zip(tasks.chunks(size)) {
@@ -239,6 +254,7 @@ fn write(
             match answer {
                 Ok(Answer::Enrolled(enrolled)) if enrolled.already_enrolled => known += 1,
                 Ok(Answer::Recorded(recorded)) if recorded.duplicate => known += 1,
+                Ok(Answer::Screened(_)) => screened += 1,
                 Ok(_) => new += 1,
                 Err(refusal) => refused.push(complaint(options, row.line, &refusal)),
             }
@@ -246,7 +262,10 @@ fn write(
         bar.inc(tasks.len() as u64);
     }
     bar.finish_and_clear();
-    eprintln!("{new} new, {known} known before, {} refused", refused.len());
+    eprintln!(
+        "{new} new, {known} known before, {screened} screened out, {} refused",
+        refused.len()
+    );
     if refused.is_empty() {
         Ok(())
     } else {

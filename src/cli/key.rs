@@ -35,7 +35,7 @@ pub fn run(command: &Command) -> Done {
     let Command::Create(options) = command;
     let wish = options.wish()?;
     let service = open_service(options.config.load()?, Clock::system())?;
-    let key = issue_key::by_hand(&service.store, &service.clock, &wish).map_err(Stopped::failed)?;
+    let key = issue_key::by_hand(&service, &wish).map_err(Stopped::failed)?;
     print(&format!("{}\n", key.reveal()))
 }
 

@@ -36,6 +36,12 @@ impl Table {
             .iter()
             .map(str::to_owned)
             .collect();
+        for (place, column) in header.iter().enumerate() {
+            if header[..place].contains(column) {
+                let detail = format!("{}: line 1 has the column {column} twice", name.display());
+                return Err(Stopped::input(detail));
+            }
+        }
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(stopped)?;

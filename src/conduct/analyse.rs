@@ -53,6 +53,7 @@ pub struct Told {
 #[derive(Default)]
 pub struct Running {
     ids: Mutex<HashSet<String>>,
+    turn: Mutex<()>,
     finished: Condvar,
 }
 
@@ -84,6 +85,7 @@ pub fn ask(
     let pooled = !caller.role.sees_arms();
     let id = new_id(&service.clock);
     let id = once(service, caller, idempotency, |tx| {
+        tx.lock_trial_shared(trial)?;
         if tx.find_cut(trial, request.data_cut)?.is_none() {
             return Err(Refusal::field(
                 "data_cut",
@@ -130,15 +132,12 @@ fn start(service: &Service, id: &str) {
     }
     let (service, id) = (service.clone(), id.to_owned());
     std::thread::spawn(move || {
-        // A defect in an estimator fails this analysis and nothing else.
-        let outcome = catch_unwind(AssertUnwindSafe(|| finish(&service, &id)));
-        if !matches!(outcome, Ok(Ok(()))) {
-            let reason = "the analysis failed: see the log of the service";
-            tracing::error!(analysis = %id, ?outcome, "an analysis failed");
-            let row = result_row(&service, &id, None, Some(reason.into()));
-            let _ = service.store.write(|tx| keep(tx, &row));
-        }
         let running = &service.analyses;
+        {
+            // One at a time: each holds its whole data cut in memory.
+            let _turn = running.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            compute(&service, &id);
+        }
         running
             .ids
             .lock()
@@ -147,6 +146,36 @@ fn start(service: &Service, id: &str) {
         running.finished.notify_all();
     });
 }
+
+/// Computes an analysis and keeps what came of it. A database that is away for a while fails no
+/// analysis: it stays unfinished, and is taken up when somebody asks for it or at the next start.
+fn compute(service: &Service, id: &str) {
+    for pause in RETRIES {
+        // A defect in an estimator fails this analysis and nothing else.
+        match catch_unwind(AssertUnwindSafe(|| finish(service, id))) {
+            Ok(Ok(())) => return,
+            Ok(Err(Refusal::Store(error))) => {
+                tracing::warn!(analysis = %id, %error, "an analysis is tried again");
+                std::thread::sleep(pause);
+            }
+            outcome => {
+                tracing::error!(analysis = %id, ?outcome, "an analysis failed");
+                let reason = "the analysis failed: see the log of the service";
+                let row = result_row(service, id, None, Some(reason.into()));
+                let _ = service.store.write(|tx| keep(tx, &row));
+                return;
+            }
+        }
+    }
+}
+
+/// Pauses between attempts at an analysis whose database is away.
+const RETRIES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
 
 /// Finishes what a process that ended left unfinished.
 pub fn resume(service: &Service) -> Result<(), Refusal> {
@@ -181,7 +210,8 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
     let registration = service
         .store
         .read(|tx| service.registration(tx, &row.trial_id, row.registration))?;
-    let dataset = Dataset::from_cut(&registration.protocol, &data);
+    let dataset = Dataset::from_cut(&registration.protocol, &data)
+        .map_err(|fault| Refusal::Internal(fault.to_string()))?;
     // The bare digest of the protocol is not told before unblinding: block sizes could be tried out.
     let digest = registration.protocol_commitment.clone();
     let analyse = if row.pooled { run_pooled } else { run };
@@ -219,14 +249,18 @@ fn keep(tx: &mut crate::store::Tx, row: &ResultRow) -> Result<(), StoreError> {
 /// An analysis with its result, if the caller may see it.
 pub fn find(service: &Service, caller: &Caller, trial: &str, id: &str) -> Result<Told, Refusal> {
     service.trial(caller, trial, Right::ReadAnalysis)?;
-    service.store.read(|tx| {
+    let told = service.store.read(|tx| {
         let row = tx
             .find_analysis(id)?
             .filter(|row| row.trial_id == trial && (row.pooled || caller.role.sees_arms()))
             .ok_or(Refusal::NotFound("analysis"))?;
         let result = tx.find_result(id)?;
         tell(service, tx, row, result)
-    })
+    })?;
+    if told.status == Progress::Running {
+        start(service, id);
+    }
+    Ok(told)
 }
 
 /// The analyses of a trial that the caller may see, without their results.

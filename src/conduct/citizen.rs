@@ -130,6 +130,13 @@ pub fn holds_number(text: &str, strictness: Strictness) -> bool {
     })
 }
 
+/// Whether a number could be a citizen's: nine or ten digits that begin with a date of birth.
+pub fn could_be_number(value: f64) -> bool {
+    value.fract() == 0.0
+        && (1e8..1e10).contains(&value)
+        && date_of_birth(&format!("{value:010.0}")).is_some()
+}
+
 /// Reads an optional text that must not hold a citizen's number.
 pub fn guarded_text(
     object: &Object,
@@ -194,5 +201,7 @@ mod tests {
         assert!(!holds_number("90101901234", Words));
         assert!(!holds_number("order 9999999999", Words));
         assert!(!holds_number("tel 33 12 34 56, æøå", Words));
+        assert!(could_be_number(3_112_901_234.0) && could_be_number(101_901_234.0));
+        assert!(!could_be_number(52_000.0) && !could_be_number(9_999_999_999.0));
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a request to enrol: its form, and what the protocol says of it.
 
-use super::citizen::{Citizen, Strictness, guarded_text, holds_number};
+use super::citizen::{Citizen, Strictness, could_be_number, guarded_text, holds_number};
 use super::trial::Registration;
 use super::{Refusal, Service};
 use crate::document::{Faults, Object};
@@ -74,7 +74,7 @@ fn read_with(
         consent.finish();
         json!({"version": version, "given_on": given_on})
     });
-    let (external_arm, provenance) = read_external(&object, protocol);
+    let (external_arm, provenance) = read_external(&object, protocol, failed.is_empty());
     object.finish();
 
     let mut levels: BTreeMap<&str, String> = BTreeMap::new();
@@ -149,6 +149,10 @@ fn check_level(level: &str, open: bool, levels: &[String]) -> Result<(), &'stati
     if !open && !levels.iter().any(|known| known == level) {
         return Err("is not a level of this factor");
     }
+    if open && level.starts_with(['=', '+', '-', '@']) {
+        // It would be a formula in the spreadsheet of whoever opens an export.
+        return Err("must not begin with =, +, - or @");
+    }
     if level.chars().count() > LONGEST_LEVEL {
         return Err("must not be longer than 200 characters");
     }
@@ -175,6 +179,7 @@ fn read_factors(object: &Object, protocol: &Protocol, faults: &Faults) -> Map<St
         };
         let checked = match (factor.kind, value) {
             (FactorKind::Number, value) => match value.as_f64().filter(|x| x.is_finite()) {
+                Some(x) if could_be_number(x) => Err("must not be a citizen's number"),
                 Some(_) => Ok(value.clone()),
                 None => Err("must be a number"),
             },
@@ -233,6 +238,11 @@ fn read_eligibility(
         };
         let excluded = match (&rule.exclude_if, value) {
             (Value::Bool(bad), Value::Bool(answer)) => Ok(bad == answer),
+            (Value::Number(_), Value::Number(answer))
+                if answer.as_f64().is_some_and(could_be_number) =>
+            {
+                Err("must not be a citizen's number")
+            }
             (Value::Number(bad), Value::Number(answer)) => Ok(bad.as_f64() == answer.as_f64()),
             (Value::String(bad), Value::String(answer)) => {
                 if holds_number(answer, Strictness::Words) {
@@ -269,7 +279,11 @@ fn read_eligibility(
 }
 
 /// The arm and its provenance where it was drawn elsewhere.
-fn read_external(object: &Object, protocol: &Protocol) -> (Option<String>, Option<String>) {
+fn read_external(
+    object: &Object,
+    protocol: &Protocol,
+    eligible: bool,
+) -> (Option<String>, Option<String>) {
     let arm = object.optional::<String>("arm");
     let provenance = guarded_text(object, "provenance", Strictness::Words, 500);
     if protocol.randomization.method != Method::External {
@@ -281,7 +295,7 @@ fn read_external(object: &Object, protocol: &Protocol) -> (Option<String>, Optio
         return (None, None);
     }
     for key in ["arm", "provenance"] {
-        if !object.has(key) {
+        if eligible && !object.has(key) {
             object.fault(key, "is missing: arms of this trial are drawn elsewhere");
         }
     }

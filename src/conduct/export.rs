@@ -1,9 +1,35 @@
 //! Export a data cut. While the trial is blinded only a monitor's export shows the arms.
 
+use super::fact::{Draft, FactKind};
 use super::{Refusal, Service};
 use crate::access::{Caller, Right};
 use crate::analysis::export::{DataSet, to_csv};
 use crate::analysis::facts::CutData;
+use serde_json::json;
+
+/// An export that shows the arms is a look, like an analysis: it is written to the ledger first.
+fn note_look(
+    service: &Service,
+    caller: &Caller,
+    trial: &str,
+    data_cut: i64,
+    set: DataSet,
+) -> Result<(), Refusal> {
+    service.store.write(|tx| {
+        tx.lock_trial_shared(trial)?;
+        if tx.find_cut(trial, data_cut)?.is_none() {
+            return Err(Refusal::field(
+                "data_cut",
+                "is not a data cut of this trial",
+            ));
+        }
+        let body = json!({"export": set, "data_cut": data_cut});
+        let fact = Draft::of_trial(FactKind::Look, body);
+        let number = tx.take_sequence(trial, 1)?;
+        let sealed = fact.seal(service, caller, service.clock.now());
+        Ok(tx.insert_facts(trial, number, vec![sealed])?)
+    })
+}
 
 /// A data set of a cut as CSV.
 pub fn run(
@@ -15,6 +41,13 @@ pub fn run(
 ) -> Result<String, Refusal> {
     let known = service.trial(caller, trial, Right::Export)?;
     let registration = known.registered()?;
+    // Rows of conversations show who was met how often, and so the attendance.
+    if !caller.role.sees_arms() && set == DataSet::Conversations {
+        return Err(Refusal::NotFound("data set before unblinding"));
+    }
+    if caller.role.sees_arms() && set != DataSet::Dictionary {
+        note_look(service, caller, trial, data_cut, set)?;
+    }
     let data = service.store.read(|tx| {
         if tx.find_cut(trial, data_cut)?.is_none() {
             return Err(Refusal::field(
@@ -24,10 +57,6 @@ pub fn run(
         }
         Ok(CutData::load(tx, trial, data_cut)?)
     })?;
-    Ok(to_csv(
-        &registration.protocol,
-        &data,
-        set,
-        caller.role.sees_arms(),
-    ))
+    to_csv(&registration.protocol, &data, set, caller.role.sees_arms())
+        .map_err(|fault| Refusal::Internal(fault.to_string()))
 }

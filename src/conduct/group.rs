@@ -11,7 +11,7 @@ use super::idempotency::{Comparison, Idempotency};
 use super::record::{self, Posted};
 use super::{Refusal, Service};
 use crate::access::Caller;
-use crate::store::{NewFact, Tx};
+use crate::store::{NewFact, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -108,6 +108,11 @@ pub fn run(service: &Service, trial: &str, tasks: &[Task]) -> Vec<Result<Answer,
             })
             .collect(),
         Err(refusal) if tasks.len() == 1 => vec![Err(refusal)],
+        // No single write can be at fault: running them one by one would only wait for each.
+        Err(Refusal::Store(StoreError::Unreachable(why))) => tasks
+            .iter()
+            .map(|_| Err(Refusal::Store(StoreError::Unreachable(why.clone()))))
+            .collect(),
         Err(refusal) => {
             tracing::warn!(error = ?refusal, tasks = tasks.len(), "a group of writes failed and is run one by one");
             tasks

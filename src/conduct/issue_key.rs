@@ -2,14 +2,17 @@
 //!
 //! The first keys are made on the command line. Over HTTP an administrator makes others; once
 //! enrolment has begun, a key that sees results (monitor, statistician) takes a second administrator,
-//! another person whose key is not descended from the first one's, and is written to the ledger.
+//! another person whose key goes back to no key that the first one's goes back to, and is written to
+//! the ledger. So is such a key that is made on the command line.
 
+use super::citizen::{Strictness, holds_number};
 use super::fact::{Draft, FactKind};
 use super::{Refusal, Service, Status, new_id};
 use crate::access::{Caller, KeyText, Right, Role};
 use crate::clock::Clock;
 use crate::document::{Faults, Identifier, Object};
-use crate::store::{KeyRequestRow, KeyRow, Store, StoreError, Tx};
+use crate::protocol::canonical::nfc;
+use crate::store::{KeyRequestRow, KeyRow, StoreError, Tx};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -47,7 +50,8 @@ impl Wish {
             let sites = object.has("sites").then(|| {
                 object
                     .values::<String>("sites")
-                    .into_iter()
+                    .iter()
+                    .map(|site| nfc(site))
                     .collect::<BTreeSet<_>>()
             });
             object.finish();
@@ -56,6 +60,13 @@ impl Wish {
             }
             if sites.is_some() && !matches!(role, Some(Role::Enroller | Role::Source) | None) {
                 object.fault("sites", "hold for enrollers and sources only");
+            }
+            let hides = |text: &String| holds_number(text, Strictness::Words);
+            if name.as_ref().is_some_and(hides) {
+                object.fault("name", "must not hold a citizen's number");
+            }
+            if sites.iter().flatten().any(hides) {
+                object.fault("sites", "must not hold a citizen's number");
             }
             if name.as_ref().is_some_and(|name| name.chars().count() > 100) {
                 object.fault("name", "must not be longer than 100 characters");
@@ -75,10 +86,24 @@ impl Wish {
     }
 }
 
-/// Makes a key on the command line, with no one to ask.
-pub fn by_hand(store: &Store, clock: &Clock, wish: &Wish) -> Result<KeyText, StoreError> {
+/// Makes a key on the command line, with no one to ask. One that sees results is written to the
+/// ledger of every trial whose enrolment has begun.
+pub fn by_hand(service: &Service, wish: &Wish) -> Result<KeyText, Refusal> {
     let key = KeyText::random();
-    store.write(|tx| insert(tx, clock, wish, &key, None, None))?;
+    let hand = Caller {
+        key_id: "command-line".into(),
+        name: "command line".into(),
+        role: Role::Administrator,
+        trial: None,
+        sites: None,
+    };
+    service.store.write(|tx| {
+        insert(tx, &service.clock, wish, &key, None, None)?;
+        if wish.role.takes_two_persons() {
+            note_issue(tx, service, &hand, wish, &key, None)?;
+        }
+        Ok::<_, Refusal>(())
+    })?;
     Ok(key)
 }
 
@@ -135,19 +160,33 @@ pub fn approve(service: &Service, caller: &Caller, request: &str) -> Result<Issu
                 "the request was approved before".into(),
             ));
         }
-        // In the order of their ids: heads of several ledgers are locked.
-        for trial in begun_trials(tx, &wish)? {
-            let body = json!({
-                "key": key.id, "role": wish.role, "name": wish.name,
-                "requested_by": row.requested_by, "approved_by": caller.key_id,
-            });
-            let fact = Draft::of_trial(FactKind::KeyIssued, body);
-            let number = tx.take_sequence(&trial, 1)?;
-            let sealed = fact.seal(service, caller, service.clock.now());
-            tx.insert_facts(&trial, number, vec![sealed])?;
-        }
+        note_issue(tx, service, caller, &wish, &key, first)?;
         Ok(Issued { key: key.clone() })
     })
+}
+
+/// Writes the issue of a key to the ledger of every trial that it sees and that has begun, in the
+/// order of their ids: heads of several ledgers are locked.
+fn note_issue(
+    tx: &mut Tx,
+    service: &Service,
+    caller: &Caller,
+    wish: &Wish,
+    key: &KeyText,
+    requested_by: Option<&str>,
+) -> Result<(), Refusal> {
+    for trial in begun_trials(tx, wish)? {
+        tx.lock_trial_shared(&trial)?;
+        let body = json!({
+            "key": key.id, "role": wish.role, "name": wish.name,
+            "requested_by": requested_by, "approved_by": caller.key_id,
+        });
+        let fact = Draft::of_trial(FactKind::KeyIssued, body);
+        let number = tx.take_sequence(&trial, 1)?;
+        let sealed = fact.seal(service, caller, service.clock.now());
+        tx.insert_facts(&trial, number, vec![sealed])?;
+    }
+    Ok(())
 }
 
 /// Revokes a key; from then on it opens nothing.
@@ -245,27 +284,28 @@ fn begun_trials(tx: &mut Tx, wish: &Wish) -> Result<Vec<String>, Refusal> {
         .collect())
 }
 
-/// The second person holds another name, and neither key was made by the other's holder.
+/// The second person holds another name, and the two keys go back to no common one.
 fn check_second_person(tx: &mut Tx, first: &str, second: &Caller) -> Result<(), Refusal> {
     let refused = |why: &str| Err(Refusal::SecondPersonNeeded(why.to_owned()));
     if first == second.key_id {
         return refused("the same key cannot ask and approve");
     }
     let row = tx.find_key(first)?.ok_or(Refusal::NotFound("key"))?;
+    if row.revoked_at.is_some() {
+        return refused("the key of the one who asked was revoked");
+    }
     if row.name.trim().to_lowercase() == second.name.trim().to_lowercase() {
         return refused("both keys have the same holder");
     }
-    if ancestors(tx, first)?.contains(&second.key_id)
-        || ancestors(tx, &second.key_id)?.contains(first)
-    {
-        return refused("one of the two keys was issued by the holder of the other");
+    if !family(tx, first)?.is_disjoint(&family(tx, &second.key_id)?) {
+        return refused("one person made or could make both keys: they go back to the same one");
     }
     Ok(())
 }
 
-/// The keys by which a key came to be.
-fn ancestors(tx: &mut Tx, id: &str) -> Result<BTreeSet<String>, Refusal> {
-    let mut found = BTreeSet::new();
+/// A key and the keys by which it came to be.
+fn family(tx: &mut Tx, id: &str) -> Result<BTreeSet<String>, Refusal> {
+    let mut found = BTreeSet::from([id.to_owned()]);
     let mut waiting = vec![id.to_owned()];
     while let Some(id) = waiting.pop() {
         let Some(row) = tx.find_key(&id)? else {

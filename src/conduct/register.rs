@@ -6,6 +6,7 @@ use super::trial::purpose;
 use super::{Refusal, Service, Status};
 use crate::access::{Caller, Right};
 use crate::protocol::canonical::sha256;
+use crate::protocol::{Protocol, Unit};
 use crate::randomization::{Allocator, DRAW_VERSION, Seed};
 use crate::secrets::random_bytes;
 use crate::store::RegistrationRow;
@@ -30,6 +31,20 @@ pub struct Registered {
     pub protocol_commitment: String,
 }
 
+/// What the protocol promises and this version would not keep.
+fn beyond_this_version(protocol: &Protocol) -> Option<String> {
+    if let Err(fault) = Allocator::can_draw(protocol) {
+        return Some(fault.to_string());
+    }
+    if protocol.randomization.public_randomness.is_some() {
+        return Some("this version mixes no public randomness into the seed".into());
+    }
+    if protocol.unit != Unit::Citizen {
+        return Some("this version draws citizens only".into());
+    }
+    None
+}
+
 /// Registers the newest draft.
 pub fn run(
     service: &Service,
@@ -40,10 +55,12 @@ pub fn run(
     service.trial(caller, trial, Right::ConductTrial)?;
     once(service, caller, idempotency, |tx| {
         let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
-        let status = row.status.clone();
-        if status != Status::Draft.as_str() && status != Status::Registered.as_str() {
+        if ![Status::Draft, Status::Registered]
+            .iter()
+            .any(|s| row.status == s.as_str())
+        {
             return Err(Refusal::WrongStatus {
-                status,
+                status: row.status,
                 why: "a trial is registered before enrolment opens".into(),
             });
         }
@@ -51,10 +68,13 @@ pub fn run(
             .find_draft(trial)?
             .ok_or_else(|| Refusal::Internal("a trial has no draft".into()))?;
         let protocol = service.open_protocol(trial, &draft.sealed_protocol)?;
-        Allocator::can_draw(&protocol).map_err(|fault| Refusal::WrongStatus {
-            status,
-            why: format!("it cannot be registered: {fault}"),
-        })?;
+        if let Some(why) = beyond_this_version(&protocol) {
+            let why = format!("it cannot be registered: {why}");
+            return Err(Refusal::WrongStatus {
+                status: row.status,
+                why,
+            });
+        }
 
         let (seed, salt) = (Seed::new(random_bytes()), random_bytes::<32>());
         let canonical = protocol.canonical();

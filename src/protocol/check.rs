@@ -1,8 +1,9 @@
 //! What must hold between the parts of a protocol. Each rule adds its own faults.
 
-use super::{FactorKind, Hypothesis, Method, Protocol, SITE, Scheme};
+use super::{EndpointKind, FactorKind, Hypothesis, Method, Protocol, SITE, Scheme};
 use crate::document::Faults;
-use crate::statistics::catalogue;
+use crate::protocol::{Better, Endpoint};
+use crate::statistics::catalogue::Gives;
 use std::collections::BTreeSet;
 
 /// Checks every rule.
@@ -69,6 +70,15 @@ fn unique_ids(protocol: &Protocol, faults: &Faults) {
         }
     }
     for (i, endpoint) in protocol.endpoints.iter().enumerate() {
+        let of_event = protocol.endpoints.iter().any(|other| {
+            other.kind == EndpointKind::TimeToEvent && format!("{}_event", other.id) == endpoint.id
+        });
+        if of_event {
+            faults.add(
+                format!("endpoints[{i}].id"),
+                "is the name of another column of data files",
+            );
+        }
         if reserved.contains(&endpoint.id.as_str()) || protocol.factor(&endpoint.id).is_some() {
             faults.add(
                 format!("endpoints[{i}].id"),
@@ -216,19 +226,36 @@ fn plan(protocol: &Protocol, faults: &Faults) {
     let plan = &protocol.analysis;
     match protocol.endpoint(&plan.primary) {
         None => faults.add("analysis.primary", "is not the id of an endpoint"),
-        Some(endpoint) => {
-            if let Some(Err(detail)) = plan
-                .estimator
-                .as_ref()
-                .map(|id| catalogue::usable(id, endpoint.outcome()))
-            {
-                faults.add("analysis.estimator", detail);
-            }
-        }
+        Some(endpoint) => primary_estimator(protocol, endpoint, faults),
     }
     match (plan.hypothesis, plan.margin) {
         (Hypothesis::Superiority, _) => {}
         (_, None) => faults.add("analysis.margin", "is missing for this hypothesis"),
+        (Hypothesis::NonInferiority, Some(margin)) => {
+            // A margin on the side of benefit would be superiority by that much.
+            let better = protocol
+                .endpoint(&plan.primary)
+                .map(|endpoint| endpoint.better);
+            let ratio = plan
+                .estimator
+                .as_deref()
+                .is_some_and(|id| id.contains("ratio"));
+            match better {
+                Some(Better::Higher) if !ratio && margin > 0.0 => {
+                    faults.add(
+                        "analysis.margin",
+                        "must not be above 0 where higher is better",
+                    );
+                }
+                Some(Better::Lower) if !ratio && margin < 0.0 => {
+                    faults.add(
+                        "analysis.margin",
+                        "must not be below 0 where lower is better",
+                    );
+                }
+                _ => {}
+            }
+        }
         (Hypothesis::Equivalence, Some(margin)) if margin <= 0.0 => {
             faults.add("analysis.margin", "must be above 0 for equivalence");
         }
@@ -255,5 +282,26 @@ fn plan(protocol: &Protocol, faults: &Faults) {
                 "is not a factor with levels",
             );
         }
+    }
+}
+
+/// The primary estimator compares arms, and gives an effect where a margin is to be held against it.
+fn primary_estimator(protocol: &Protocol, endpoint: &Endpoint, faults: &Faults) {
+    let chosen = match protocol.primary_estimator(endpoint) {
+        Ok(chosen) => chosen,
+        Err(detail) => return faults.add("analysis.estimator", detail),
+    };
+    if chosen.gives == Gives::Curve {
+        faults.add(
+            "analysis.estimator",
+            "describes one arm: it compares nothing",
+        );
+    }
+    if chosen.gives == Gives::Test && protocol.analysis.hypothesis != Hypothesis::Superiority {
+        let detail = format!(
+            "{} is a test without an effect to hold against a margin",
+            chosen.id
+        );
+        faults.add("analysis.estimator", detail);
     }
 }

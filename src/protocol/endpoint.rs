@@ -24,6 +24,16 @@ crate::vocabulary! {
     pub enum TimeUnit { Weeks = "weeks", Days = "days" }
 }
 
+impl TimeUnit {
+    /// How many of these make a week.
+    pub fn per_week(self) -> f64 {
+        match self {
+            TimeUnit::Weeks => 1.0,
+            TimeUnit::Days => 7.0,
+        }
+    }
+}
+
 /// Where the value of an endpoint comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {

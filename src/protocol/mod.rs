@@ -17,9 +17,10 @@ pub use analysis_plan::{
     Spending, Strategy,
 };
 pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
-pub use read::{from_json, from_toml, from_value};
+pub use read::{from_json, from_toml, from_value, place_of};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};
 
+use crate::statistics::catalogue;
 use serde_json::Value;
 
 crate::vocabulary! {
@@ -130,6 +131,22 @@ impl Protocol {
     /// The endpoint with this id.
     pub fn endpoint(&self, id: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.id == id)
+    }
+
+    /// The one primary estimator of the primary endpoint: the one that the plan names, else the
+    /// first that the endpoint names, else the first default of its kind.
+    pub fn primary_estimator(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<&'static catalogue::Entry, String> {
+        let named = self.analysis.estimator.as_ref();
+        let listed = endpoint.estimators.iter().flatten().next();
+        match named.or(listed) {
+            Some(id) => catalogue::usable(id, endpoint.outcome()),
+            None => catalogue::defaults(endpoint.outcome())
+                .next()
+                .ok_or_else(|| "is missing: this kind has no default".into()),
+        }
     }
 
     /// The factors by which stratified estimators are stratified: those the plan names, else every

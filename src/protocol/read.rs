@@ -38,7 +38,8 @@ pub fn from_toml(text: &str) -> Result<Protocol, Vec<Invalid>> {
     from_value(value)
 }
 
-fn place_of(text: &str, offset: usize) -> String {
+/// Line and column of a place in a text, as errors tell them.
+pub fn place_of(text: &str, offset: usize) -> String {
     let before = &text[..offset.min(text.len())];
     let line = before.matches('\n').count() + 1;
     let column = before

@@ -12,14 +12,26 @@ pub enum Outcome {
     TimeToEvent,
 }
 
+/// What an estimator gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// An effect of an arm against the reference, with its interval.
+    Effect,
+    /// A test of two arms without an estimate.
+    Test,
+    /// A description of one arm.
+    Curve,
+}
+
 /// One entry of the catalogue.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     pub id: &'static str,
     /// The outcomes that the estimator takes.
     pub outcomes: &'static [Outcome],
-    /// It belongs to the default set of those outcomes.
-    pub default: bool,
+    pub gives: Gives,
+    /// The outcomes to whose default set it belongs.
+    pub default_for: &'static [Outcome],
     /// It uses the analysis strata.
     pub stratified: bool,
     /// This version makes it.
@@ -28,32 +40,41 @@ pub struct Entry {
 
 use Outcome::{Binary, Continuous, Count, TimeToEvent};
 
-const fn made(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
-    Entry {
-        id,
-        outcomes,
-        default: false,
-        stratified: false,
-        made: true,
-    }
-}
-
 const fn planned(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
     Entry {
         id,
         outcomes,
-        default: false,
+        gives: Gives::Effect,
+        default_for: &[],
         stratified: false,
         made: false,
+    }
+}
+
+const fn made(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
+    Entry {
+        made: true,
+        ..planned(id, outcomes)
     }
 }
 
 impl Entry {
     const fn by_default(self) -> Self {
         Self {
-            default: true,
+            default_for: self.outcomes,
             ..self
         }
+    }
+
+    const fn by_default_for(self, outcomes: &'static [Outcome]) -> Self {
+        Self {
+            default_for: outcomes,
+            ..self
+        }
+    }
+
+    const fn giving(self, gives: Gives) -> Self {
+        Self { gives, ..self }
     }
 
     const fn by_strata(self) -> Self {
@@ -88,33 +109,39 @@ pub const ESTIMATORS: &[Entry] = &[
     planned("mantel_haenszel_odds_ratio", DICHOTOMY).by_strata(),
     planned("risk_difference_miettinen_nurminen_stratified", DICHOTOMY).by_strata(),
     made("cochran_mantel_haenszel", DICHOTOMY)
+        .giving(Gives::Test)
         .by_default()
         .by_strata(),
-    planned("breslow_day_tarone", DICHOTOMY).by_strata(),
+    planned("breslow_day_tarone", DICHOTOMY)
+        .giving(Gives::Test)
+        .by_strata(),
     planned("standardized_risk_difference", DICHOTOMY).by_strata(),
-    made("difference_in_means_welch", NUMBER).by_default(),
+    made("difference_in_means_welch", NUMBER).by_default_for(&[Continuous]),
     planned("blocked_difference_in_means", NUMBER).by_strata(),
     planned("ancova", NUMBER).by_strata(),
     planned("lin", NUMBER).by_strata(),
     planned("ancova_clustered", NUMBER).by_strata(),
     planned("lin_clustered", NUMBER).by_strata(),
     planned("difference_in_means_clustered", NUMBER),
-    made("kaplan_meier", TIME).by_default(),
-    made("log_rank", TIME).by_default(),
-    made("log_rank_stratified", TIME).by_default().by_strata(),
-    planned("fleming_harrington", TIME),
+    made("log_rank", TIME).giving(Gives::Test).by_default(),
+    made("log_rank_stratified", TIME)
+        .giving(Gives::Test)
+        .by_default()
+        .by_strata(),
+    planned("fleming_harrington", TIME).giving(Gives::Test),
     planned("cox", TIME),
     planned("cox_stratified", TIME).by_strata(),
     planned("cox_clustered", TIME),
     made("rmst_difference", TIME).by_default(),
+    made("kaplan_meier", TIME).by_default().giving(Gives::Curve),
     planned("rmst_ratio", TIME),
     planned("rmst_difference_adjusted", TIME),
-    planned("cumulative_incidence", TIME),
-    planned("gray_test", TIME),
+    planned("cumulative_incidence", TIME).giving(Gives::Curve),
+    planned("gray_test", TIME).giving(Gives::Test),
     planned("fine_gray", TIME),
     planned("cause_specific_cox", TIME),
-    planned("rate_ratio_lwyy", COUNTED),
-    planned("rate_ratio_negative_binomial", COUNTED),
+    planned("rate_ratio_lwyy", COUNTED).by_default(),
+    planned("rate_ratio_negative_binomial", COUNTED).by_default(),
     planned("complier_average_effect", NUMBER),
     planned("per_protocol", ANY),
     planned("as_treated", ANY),
@@ -142,14 +169,10 @@ pub fn usable(id: &str, outcome: Outcome) -> Result<&'static Entry, String> {
 }
 
 /// The default set of an outcome, the first one first.
-///
-/// A binary outcome is not compared by means unless the protocol asks for it.
 pub fn defaults(outcome: Outcome) -> impl Iterator<Item = &'static Entry> {
-    ESTIMATORS.iter().filter(move |entry| {
-        entry.default
-            && entry.outcomes.contains(&outcome)
-            && !(outcome == Binary && entry.outcomes.len() > 1)
-    })
+    ESTIMATORS
+        .iter()
+        .filter(move |entry| entry.default_for.contains(&outcome))
 }
 
 #[cfg(test)]
@@ -157,12 +180,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_outcome_has_a_default_that_this_version_makes() {
+    fn the_first_default_compares_arms() {
         for outcome in ANY {
-            assert!(
-                defaults(*outcome).next().is_some_and(|entry| entry.made),
-                "{outcome:?}"
-            );
+            let first = defaults(*outcome).next().expect("a default");
+            assert_ne!(first.gives, Gives::Curve, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_default_takes_the_outcome_that_it_is_a_default_for() {
+        for entry in ESTIMATORS {
+            let own = |outcome: &Outcome| entry.outcomes.contains(outcome);
+            assert!(entry.default_for.iter().all(own), "{}", entry.id);
         }
     }
 

@@ -66,9 +66,9 @@ impl From<Error> for StoreError {
         match &error {
             Error::DatabaseError(kind, details) => match kind {
                 // A unique violation means that another transaction wrote what this one did not
-                // see: run again, this one sees it. `Unknown` holds deadlocks (40P01) and, on
-                // SQLite, "database is locked".
-                SerializationFailure | UniqueViolation | Unknown => {
+                // see: run again, this one sees it.
+                SerializationFailure | UniqueViolation => Self::Race(details.message().to_owned()),
+                Unknown if is_contention(details.message()) => {
                     Self::Race(details.message().to_owned())
                 }
                 ClosedConnection => Self::Unreachable("the connection was closed".into()),
@@ -77,6 +77,20 @@ impl From<Error> for StoreError {
             _ => Self::Refused(error),
         }
     }
+}
+
+/// Whether an error that diesel has no name for is one of contention: a deadlock (40P01) or a lock
+/// that was waited for too long (55P03) on PostgreSQL, a busy database on SQLite. Servers
+/// that speak another language tell those by text only; there a deadlock is an error, not a race.
+fn is_contention(message: &str) -> bool {
+    [
+        "deadlock detected",
+        "lock timeout",
+        "is locked",
+        "database is busy",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
 }
 
 /// A connection of one kind or the other.

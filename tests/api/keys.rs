@@ -46,6 +46,11 @@ on_both! {
             let helper = Client::new(&app.address, helper["key"].as_str().unwrap());
             helper.post(approval, &json!({})).expect_problem(409, "second-person");
             app.enroller().post(approval, &json!({})).expect(403);
+            // Two keys of Anna's making cannot do it between them either.
+            let second = anna.post("/v1/keys", &json!({"role": "administrator", "name": "Second"})).expect(201);
+            let second = Client::new(&app.address, second["key"].as_str().unwrap());
+            let asked = second.post("/v1/keys", &wish).expect(202);
+            helper.post(asked["approval"].as_str().unwrap(), &json!({})).expect_problem(409, "second-person");
             let bo = app.key(Role::Administrator, "Bo", None, &[]);
             let made = bo.post(approval, &json!({})).expect(201);
             let holder = Client::new(&app.address, made["key"].as_str().unwrap());
@@ -56,6 +61,22 @@ on_both! {
         anna.post("/v1/keys", &json!({"role": "enroller", "name": "Erik"})).expect(201);
         let flow = anna.get(&format!("{TRIAL}/flow"));
         assert_eq!(flow["records"]["key_issued"], 2);
+    }
+
+    fn a_key_made_on_the_command_line_after_the_beginning_is_in_the_ledger(app: &TestApp) {
+        let anna = app.enrolling();
+        app.monitor();
+        app.enroller();
+        assert_eq!(anna.get(&format!("{TRIAL}/flow"))["records"]["key_issued"], 1);
+    }
+
+    fn a_request_of_a_revoked_key_cannot_be_approved(app: &TestApp) {
+        let anna = app.enrolling();
+        let waiting = anna.post("/v1/keys", &json!({"role": "monitor", "name": "M"})).expect(202);
+        let bo = app.key(Role::Administrator, "Bo", None, &[]);
+        bo.delete(&format!("/v1/keys/{}", anna.key.split('_').nth(1).unwrap())).expect(204);
+        let approval = waiting["approval"].as_str().unwrap();
+        bo.post(approval, &json!({})).expect_problem(409, "second-person");
     }
 
     fn nobody_gives_away_more_than_they_have(app: &TestApp) {

@@ -220,7 +220,8 @@ on_both! {
             (0..25).map(|n| conversation(&format!("c{n}"), &participant)).collect();
         app.source().post_lines(&conversations(), &records).expect(200);
         let monitor = app.monitor();
-        let mut path = format!("{}?limit=10", conversations());
+        let mut path = format!("{}?limit=10&participant={participant}", conversations());
+        enrol(&app.enroller(), &citizen("010190-4321"));
         let mut found = Vec::new();
         loop {
             let page = monitor.get(&path);

@@ -327,7 +327,10 @@ provenance = "Drawn by the old system in 2025"
     assert!(refused(&import(&map, &bad), 2).contains("line 2: factors.age"));
     printed(&import(&map, &people_file));
     let again = import(&map, &people_file);
-    assert!(String::from_utf8_lossy(&again.stderr).contains("0 new, 2 known before, 0 refused"));
+    assert!(
+        String::from_utf8_lossy(&again.stderr)
+            .contains("0 new, 2 known before, 0 screened out, 0 refused")
+    );
 
     let jobs = write(
         folder,

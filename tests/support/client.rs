@@ -7,7 +7,7 @@ use ureq::Agent;
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
-    address: String,
+    pub address: String,
     pub key: String,
 }
 

@@ -107,7 +107,7 @@ impl TestApp {
             trial: trial.map(str::to_owned),
             sites: (sites.len() > 0).then(|| sites.collect()),
         };
-        let key = issue_key::by_hand(&self.service.store, &self.clock, &wish).unwrap();
+        let key = issue_key::by_hand(&self.service, &wish).unwrap();
         Client::new(&self.address, &key.reveal())
     }
 

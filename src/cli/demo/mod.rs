@@ -89,7 +89,7 @@ fn first_key(service: &crate::conduct::Service) -> Result<String, Stopped> {
         trial: None,
         sites: None,
     };
-    issue_key::by_hand(&service.store, &service.clock, &wish)
+    issue_key::by_hand(service, &wish)
         .map(|key| key.reveal())
         .map_err(Stopped::failed)
 }

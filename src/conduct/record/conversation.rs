@@ -41,7 +41,7 @@ pub(super) fn read(object: &Object, now: DateTime<Utc>) -> Option<Particulars> {
     let held_channel = object.optional::<Channel>("held_channel");
     let duration = minutes(object, "duration_minutes");
     let body = json!({
-        "number": object.optional::<u32>("number"),
+        "number": number(object),
         "kind": object.optional::<ConversationKind>("kind"),
         "scheduled_at": scheduled_at.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true)),
         "assigned_channel": object.optional::<Channel>("assigned_channel"),
@@ -81,6 +81,15 @@ pub(super) fn read(object: &Object, now: DateTime<Utc>) -> Option<Particulars> {
         after_enrolment: true,
         body,
     })
+}
+
+fn number(object: &Object) -> Option<u32> {
+    let number = object.optional::<u32>("number")?;
+    if !(1..=10_000).contains(&number) {
+        object.fault("number", "must be from 1 to 10000");
+        return None;
+    }
+    Some(number)
 }
 
 fn minutes(object: &Object, key: &'static str) -> Option<f64> {

@@ -9,7 +9,7 @@ mod outcome;
 pub use conversation::{Content as ConversationContent, ConversationKind, ConversationStatus};
 pub use outcome::OutcomeKind;
 
-use super::citizen::{Citizen, Strictness, guarded_text};
+use super::citizen::{Citizen, Strictness, guarded_text, holds_number};
 use super::fact::{Draft, FactKind};
 use super::group::{Batch, Outcome, Task, Work};
 use super::{Refusal, Service, Trial};
@@ -82,12 +82,12 @@ pub fn read(
     let faults = Faults::default();
     let posted = Object::open(value, "", &faults).and_then(|object| {
         let today = service.clock.today();
-        let source_id = guarded_text(&object, "source_id", Strictness::Ids, 200);
+        let source_id = source_id_of(service, &object, "source_id");
         if !object.has("source_id") {
             object.fault("source_id", "is missing");
         }
         let person = read_person(service, &trial.id, &object, &faults, today);
-        let replaces = guarded_text(&object, "replaces", Strictness::Ids, 200);
+        let replaces = source_id_of(service, &object, "replaces");
         let reason = guarded_text(&object, "reason", Strictness::Words, 500);
         if reason.is_some() && !object.has("replaces") {
             object.fault(
@@ -118,6 +118,25 @@ pub fn read(
         })
     });
     faults.settle(posted).map_err(Refusal::Invalid)
+}
+
+/// A source's id of a record. Systems may use a citizen's number for it: an id that could be one is
+/// kept as a keyed digest, which is as good for telling records apart.
+fn source_id_of(service: &Service, object: &Object, key: &'static str) -> Option<String> {
+    let text = object.optional::<String>(key)?;
+    if text.chars().count() > 200 {
+        object.fault(key, "must not be longer than 200 characters");
+        return None;
+    }
+    if holds_number(&text, Strictness::Words) {
+        return Some(format!(
+            "hidden-{}",
+            service
+                .secrets
+                .fingerprint(&[b"source_id", text.as_bytes()])
+        ));
+    }
+    Some(text)
 }
 
 /// What the two kinds of record have of their own.
@@ -161,6 +180,7 @@ fn read_person(
 struct OnFile {
     place: Place,
     participant: Option<String>,
+    site: Option<String>,
     replaces: Option<String>,
     /// In canonical JSON: 36 and 36.0 are one number.
     body: String,
@@ -234,6 +254,7 @@ pub(super) fn decide(
                 let on_file = OnFile {
                     place: Place::Within(index),
                     participant: Some(participant.id.clone()),
+                    site: participant.site.clone(),
                     replaces: posted.replaces.clone(),
                     body: ledger::record(&posted.body),
                     replaced: false,
@@ -305,6 +326,7 @@ fn judge<'a>(
         Some(source_id) => {
             let (old, _) = filed
                 .get_mut(&source_key(task, posted, source_id))
+                .filter(|(old, _)| task.caller.sees_site(old.site.as_deref()))
                 .ok_or_else(|| Refusal::field("replaces", "is not a record of this source"))?;
             if old.replaced {
                 return Err(Refusal::AlreadyReplaced);
@@ -403,14 +425,15 @@ fn on_file(fact: StoredFact, replaced: bool) -> OnFile {
     OnFile {
         place: Place::Stored(fact.sequence),
         participant: fact.participant_id,
+        site: record["site"].as_str().map(str::to_owned),
         replaces: record["replaces"].as_str().map(str::to_owned),
         body: ledger::record(&record["body"]),
         replaced,
     }
 }
 
-/// Records which sites a source of outcomes reports for, when that is new: without it nobody could
-/// tell a site without news from a site that nobody reports on.
+/// Records which sites a key reports outcomes for, at its first outcome: without it nobody could
+/// tell a site without news from a site that nobody reports on. A key's sites never change.
 fn note_coverage(
     tx: &mut Tx,
     service: &Service,
@@ -418,7 +441,7 @@ fn note_coverage(
     open: &[(usize, &Task, &Posted)],
     batch: &mut Batch,
 ) -> Result<(), Refusal> {
-    let mut sources: BTreeMap<&str, &Caller> = BTreeMap::new();
+    let mut keys: BTreeMap<&str, &Caller> = BTreeMap::new();
     for (i, task, posted) in open {
         let new = matches!(
             batch.outcome(*i),
@@ -428,17 +451,19 @@ fn note_coverage(
             })
         );
         if new && posted.stream == Stream::Outcomes {
-            sources.insert(&task.caller.name, &task.caller);
+            keys.insert(&task.caller.key_id, &task.caller);
         }
     }
-    for (name, caller) in sources {
-        let body = json!({"sites": caller.site_list()});
-        let known = tx.last_fact_from(&trial.id, FactKind::Coverage.as_str(), name)?;
-        if known.is_some_and(|fact| super::fact::body_of(&fact.record) == body) {
+    for (key, caller) in keys {
+        let kind = FactKind::Coverage;
+        if tx.last_fact_from(&trial.id, kind.as_str(), key)?.is_some() {
             continue;
         }
-        let mut draft = Draft::of_trial(FactKind::Coverage, body);
-        draft.source = Some(name);
+        let mut draft = Draft::of_trial(
+            kind,
+            json!({"source": caller.name, "sites": caller.site_list()}),
+        );
+        draft.source = Some(key);
         batch
             .facts
             .push(draft.seal(service, caller, service.clock.now()));

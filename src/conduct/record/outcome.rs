@@ -1,7 +1,7 @@
 //! Outcomes: employment, benefit, death, emigration, and values that a source reports as such.
 
 use super::Particulars;
-use crate::conduct::citizen::{Strictness, guarded_text};
+use crate::conduct::citizen::{Strictness, could_be_number, guarded_text};
 use crate::conduct::enrolment::past_date;
 use crate::document::Object;
 use crate::protocol::{EndpointKind, Origin, Protocol};
@@ -70,6 +70,8 @@ pub(super) fn read(object: &Object, protocol: &Protocol, today: NaiveDate) -> Op
 }
 
 fn read_value(object: &Object, protocol: &Protocol, body: &mut Value) {
+    // Asked for at once, so that neither is an unknown field where the endpoint is wrong.
+    let (given, event) = (object.value("value"), object.optional::<u32>("event"));
     let Some(id) = object.required::<String>("endpoint") else {
         return;
     };
@@ -80,14 +82,16 @@ fn read_value(object: &Object, protocol: &Protocol, body: &mut Value) {
         object.fault("endpoint", "is not an endpoint with from = \"reported\"");
         return;
     };
-    let value = match object.value("value") {
+    let value = match given {
         Some(Value::Bool(yes)) if endpoint.kind == EndpointKind::Binary => {
             Some(f64::from(u8::from(*yes)))
         }
         _ => object.required::<f64>("value"),
     };
-    let event = object.optional::<u32>("event");
     let Some(value) = value else { return };
+    if could_be_number(value) {
+        object.fault("value", "must not be a citizen's number");
+    }
     let usable = match endpoint.kind {
         EndpointKind::Binary => value == 0.0 || value == 1.0,
         EndpointKind::Count => value >= 0.0 && value.fract() == 0.0,
