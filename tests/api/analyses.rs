@@ -155,7 +155,10 @@ on_both! {
         let listed = statistician.get(&format!("{TRIAL}/analyses"));
         assert_eq!(listed["items"].as_array().unwrap().len(), 1);
         assert_eq!(monitor.get(&format!("{TRIAL}/analyses"))["items"].as_array().unwrap().len(), 2);
-        for set in ["participants", "conversations", "outcomes", "dictionary"] {
+        let path = format!("{TRIAL}/exports/conversations.csv?data_cut={frozen}");
+        statistician.get(&path).expect_problem(404, "not-found");
+        assert_eq!(monitor.get(&path).status, 200);
+        for set in ["participants", "outcomes", "dictionary"] {
             let path = format!("{TRIAL}/exports/{set}.csv?data_cut={frozen}");
             let blind = statistician.get(&path);
             assert_eq!(blind.status, 200, "{}", blind.text);
@@ -185,7 +188,8 @@ on_both! {
         for (service, file) in
             answer["result"]["estimates"].as_array().unwrap().iter().zip(again.as_array().unwrap())
         {
-            for key in ["endpoint", "estimator", "estimate", "standard_error", "p_value", "n"] {
+            for key in ["endpoint", "estimator", "estimate", "standard_error", "confidence", "statistic",
+                "p_value", "null", "alternative", "n", "events", "missing"] {
                 assert_eq!(service[key], file[key], "{} {key}", service["estimator"]);
             }
         }

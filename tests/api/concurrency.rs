@@ -1,7 +1,7 @@
 //! Many at once: no index is lost or given twice, and every draw is the one of the seed.
 
 use crate::on_both;
-use crate::support::{SITE, TRIAL, TestApp, citizen, conversation, enrol, number};
+use crate::support::{Client, TRIAL, TestApp, citizen, conversation, enrol, number};
 use lodkast::access::Right;
 use lodkast::conduct::FactKind;
 use lodkast::conduct::issue_key::authenticate;
@@ -45,35 +45,7 @@ on_both! {
         }
         assert!(arms.values().all(|told| told.len() == 1), "one citizen, two answers");
 
-        let caller = authenticate(&app.service, &administrator.key).unwrap();
-        let id = "digital-conversations";
-        let trial = app.service.trial(&caller, id, Right::ConductTrial).unwrap();
-        let registration = trial.registered().unwrap().clone();
-        let facts = app
-            .service
-            .store
-            .read(|tx| tx.list_facts(id, FactKind::Draw.as_str(), i64::MAX))
-            .unwrap();
-        assert_eq!(facts.len(), arms.len());
-        let mut strata: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
-        for fact in facts {
-            let record: Value = serde_json::from_str(&fact.record).unwrap();
-            let body = &record["body"];
-            let drawn = (body["index"].as_i64().unwrap(), body["arm"].as_str().unwrap().to_owned());
-            strata.entry(body["label"].as_str().unwrap().to_owned()).or_default().push(drawn);
-        }
-        assert_eq!(strata.len(), 2);
-        for (label, mut drawn) in strata {
-            drawn.sort();
-            let label = StratumLabel::kept(label);
-            let mut allocator =
-                Allocator::new(&registration.protocol, &registration.seed, &label).unwrap();
-            for (expected, (index, arm)) in drawn.into_iter().enumerate() {
-                assert_eq!(index, expected as i64, "{label}");
-                assert_eq!(arm, registration.protocol.arms[allocator.next_arm()].id, "{label} {index}");
-            }
-        }
-        assert_eq!(SITE, "Aalborg");
+        assert_eq!(draws_follow_the_seed(app, &administrator), arms.len());
     }
 
     fn the_same_record_sent_by_many_at_once_counts_once(app: &TestApp) {
@@ -125,4 +97,112 @@ on_both! {
         let flow = app.administrator().get(&format!("{TRIAL}/flow"));
         assert_eq!(flow["randomized"], 1);
     }
+}
+
+/// Replays every stratum from the seed; gives how many draws there are.
+fn draws_follow_the_seed(app: &TestApp, administrator: &Client) -> usize {
+    let caller = authenticate(&app.service, &administrator.key).unwrap();
+    let id = "digital-conversations";
+    let trial = app.service.trial(&caller, id, Right::ConductTrial).unwrap();
+    let registration = trial.registered().unwrap().clone();
+    let facts = app
+        .service
+        .store
+        .read(|tx| tx.list_facts(id, FactKind::Draw.as_str(), i64::MAX))
+        .unwrap();
+    let drawn_in_all = facts.len();
+    let mut strata: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
+    for fact in facts {
+        let record: Value = serde_json::from_str(&fact.record).unwrap();
+        let body = &record["body"];
+        let drawn = (
+            body["index"].as_i64().unwrap(),
+            body["arm"].as_str().unwrap().to_owned(),
+        );
+        strata
+            .entry(body["label"].as_str().unwrap().to_owned())
+            .or_default()
+            .push(drawn);
+    }
+    assert_eq!(strata.len(), 2);
+    for (label, mut drawn) in strata {
+        drawn.sort();
+        let label = StratumLabel::kept(label);
+        let mut allocator =
+            Allocator::new(&registration.protocol, &registration.seed, &label).unwrap();
+        for (expected, (index, arm)) in drawn.into_iter().enumerate() {
+            assert_eq!(index, expected as i64, "{label}");
+            assert_eq!(
+                arm,
+                registration.protocol.arms[allocator.next_arm()].id,
+                "{label} {index}"
+            );
+        }
+    }
+    drawn_in_all
+}
+
+/// Two copies of the service over one database, each with clients that send the same citizens.
+#[test]
+fn two_copies_over_one_postgres_draw_as_one() {
+    two_copies_draw_as_one(&TestApp::postgres());
+}
+
+#[test]
+fn two_copies_over_one_sqlite_file_draw_as_one() {
+    two_copies_draw_as_one(&TestApp::sqlite());
+}
+
+fn two_copies_draw_as_one(app: &TestApp) {
+    let administrator = app.enrolling();
+    let key = app.enroller().key;
+    let copy = app.another_copy();
+    let answers: Vec<(usize, Value)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|client| {
+                let address = if client % 2 == 0 {
+                    &app.address
+                } else {
+                    &copy.address
+                };
+                let enroller = Client::new(address, &key);
+                scope.spawn(move || {
+                    // Both copies are sent every citizen, in two orders and into two strata.
+                    (0..60)
+                        .map(|i| {
+                            let n = if client % 4 < 2 { i } else { 59 - i };
+                            let mut request = citizen(&number(n));
+                            request["site"] = json!(["Aalborg", "Odense"][n % 2]);
+                            let answer = enroller.post(&format!("{TRIAL}/enrolments"), &request);
+                            assert!(answer.status <= 201, "{}", answer.text);
+                            (n, answer.body)
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let mut told: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for (n, answer) in &answers {
+        told.entry(*n)
+            .or_default()
+            .insert(format!("{} {}", answer["participant"], answer["arm"]));
+    }
+    assert_eq!(told.len(), 60);
+    assert!(
+        told.values().all(|answers| answers.len() == 1),
+        "one citizen, two answers"
+    );
+    assert_eq!(
+        answers
+            .iter()
+            .filter(|(_, a)| a["already_enrolled"] == false)
+            .count(),
+        60
+    );
+    assert_eq!(draws_follow_the_seed(app, &administrator), 60);
 }

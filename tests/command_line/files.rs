@@ -388,6 +388,8 @@ extracted_on = "2026-01-01"
             .contains(",digital,2025-01-06,")
     );
     assert_eq!(read("open/outcomes.csv").lines().count(), 2);
+    assert!(folder.join("open/conversations.csv").exists());
+    assert!(!folder.join("blind/conversations.csv").exists());
     assert!(read("blind/dictionary.csv").contains("after unblinding"));
     assert!(refused(&export("x", Some(&admin)), 2).contains("exports:read"));
 
@@ -401,4 +403,106 @@ extracted_on = "2026-01-01"
     );
     service.signal("-TERM");
     service.ended();
+}
+
+/// The primary entry of a file in which 30 of 40 of arm b and 20 of 40 of arm a have the event.
+fn primary(plan: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let protocol = format!(
+        "id = 'h'\ntitle = 'h'\narms = [{{id = 'a', control = true}}, {{id = 'b'}}]\n\
+         [[endpoints]]\nid = 'e'\nkind = 'binary'\nfrom = 'reported'\n{plan}\n\
+         [randomization]\nmethod = 'simple'\n"
+    );
+    let protocol = write(folder.path(), "h.toml", &protocol);
+    let mut rows = String::from("participant,arm,e\n");
+    for n in 0..80 {
+        let (arm, event) = if n < 40 { ("a", n < 20) } else { ("b", n < 70) };
+        rows += &format!("{n},{arm},{}\n", u8::from(event));
+    }
+    let data = write(folder.path(), "h.csv", &rows);
+    let output = lodkast()
+        .args([
+            "analyse",
+            &data,
+            "--protocol",
+            &protocol,
+            "--format",
+            "json",
+        ])
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_str(&printed(&output)).unwrap();
+    json["estimates"][0].clone()
+}
+
+#[test]
+fn the_primary_p_value_is_against_the_hypothesis_of_the_plan() {
+    let wald = "primary = 'e'\nestimator = 'risk_difference_wald'";
+    let error = (0.75_f64 * 0.25 / 40.0 + 0.5 * 0.5 / 40.0).sqrt();
+    let upper = |z: f64| lodkast::statistics::distributions::normal_upper(z);
+    let check = |entry: &Value, null: f64, alternative: &str, p: f64, level: f64| {
+        assert_eq!(entry["primary"], true);
+        assert_eq!(
+            (&entry["null"], &entry["alternative"]),
+            (&json!(null), &json!(alternative))
+        );
+        assert!(
+            (entry["p_value"].as_f64().unwrap() - p).abs() < 1e-12,
+            "{entry}"
+        );
+        assert_eq!(entry["confidence"]["level"], level);
+    };
+    let entry = primary(&format!(
+        "better = 'higher'\n[analysis]\n{wald}\nalpha = 0.05\nsides = 2"
+    ));
+    check(&entry, 0.0, "two_sided", 2.0 * upper(0.25 / error), 0.95);
+    let entry = primary(&format!(
+        "better = 'lower'\n[analysis]\n{wald}\nalpha = 0.025\nsides = 1"
+    ));
+    check(&entry, 0.0, "less", upper(-0.25 / error), 0.95);
+    let margin = "hypothesis = 'non_inferiority'\nalpha = 0.025\nsides = 1\nmargin =";
+    let entry = primary(&format!(
+        "better = 'higher'\n[analysis]\n{wald}\n{margin} -0.05"
+    ));
+    check(&entry, -0.05, "greater", upper(0.3 / error), 0.95);
+    let entry = primary(&format!(
+        "better = 'lower'\n[analysis]\n{wald}\n{margin} 0.4"
+    ));
+    check(&entry, 0.4, "less", upper(0.15 / error), 0.95);
+    let equivalence = "hypothesis = 'equivalence'\nalpha = 0.05\nsides = 2\nmargin = 0.3";
+    let entry = primary(&format!("[analysis]\n{wald}\n{equivalence}"));
+    // The upper margin is the nearer one: its test is the weaker and the one that is told.
+    check(&entry, 0.3, "less", upper(0.05 / error), 0.9);
+}
+
+#[test]
+fn a_margin_that_cannot_be_tested_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refuse = |plan: &str, kind: &str| {
+        let protocol = format!(
+            "id = 'h'\ntitle = 'h'\narms = [{{id = 'a', control = true}}, {{id = 'b'}}]\n\
+             endpoints = [{{id = 'e', kind = '{kind}', from = 'reported', better = 'higher'}}]\n\
+             [randomization]\nmethod = 'simple'\n\
+             [analysis]\nprimary = 'e'\nalpha = 0.025\nsides = 1\n{plan}\n"
+        );
+        let protocol = write(folder.path(), "h.toml", &protocol);
+        refused(
+            &lodkast()
+                .args(["analyse", "none.csv", "--protocol", &protocol])
+                .output()
+                .unwrap(),
+            2,
+        )
+    };
+    let ni = "hypothesis = 'non_inferiority'\nmargin = ";
+    assert!(refuse(&format!("{ni}0.03"), "binary").contains("must not be above 0"));
+    assert!(
+        refuse(
+            &format!("{ni}-0.03\nestimator = 'cochran_mantel_haenszel'"),
+            "binary"
+        )
+        .contains("without an effect")
+    );
+    assert!(refuse(&format!("{ni}-0.03"), "time_to_event").contains("without an effect"));
+    assert!(refuse("estimator = 'kaplan_meier'", "time_to_event").contains("describes one arm"));
 }

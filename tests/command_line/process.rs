@@ -106,6 +106,39 @@ fn a_shutdown_finishes_what_is_in_flight() {
 }
 
 #[test]
+fn a_body_in_flight_is_answered_to_its_end_at_sigterm_and_sigint() {
+    for signal in ["-TERM", "-INT"] {
+        let installation = Installation::sqlite();
+        let (admin, enroller, source) = (
+            installation.key("administrator", "Anna"),
+            installation.key("enroller", "Erik"),
+            installation.key("source", "register"),
+        );
+        let service = installation.serve();
+        open_trial(&service.client(&admin));
+        let participant = enrol(&service.client(&enroller), &citizen("010190-1234"));
+        let records: Vec<_> = (0..12_000)
+            .map(|n| conversation(&format!("c{n}"), &participant))
+            .collect();
+        let client = service.client(&source);
+        let posting = std::thread::spawn(move || {
+            client
+                .post_lines(&format!("{TRIAL}/conversations"), &records)
+                .lines()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        service.signal(signal);
+        let lines = posting.join().unwrap();
+        assert_eq!(
+            lines.last().unwrap()["summary"]["recorded"],
+            12_000,
+            "{signal}"
+        );
+        assert!(service.ended().0, "{signal}");
+    }
+}
+
+#[test]
 fn the_log_at_its_finest_holds_no_citizens_number_no_key_and_no_seed() {
     let installation = Installation::sqlite();
     let admin = installation.key("administrator", "Anna");

@@ -75,15 +75,42 @@ impl TestApp {
 
     fn start(url: String, folder: tempfile::TempDir, change: impl Fn(&mut Config)) -> Self {
         let clock = Clock::standing_at(NOW.parse().unwrap());
+        Self::copy(
+            url,
+            folder,
+            clock,
+            Secrets::new(RootKey::random(), None),
+            change,
+        )
+    }
+
+    /// Another copy of the service, over the same database.
+    pub fn another_copy(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::copy(
+            self.database.clone(),
+            folder,
+            self.clock.clone(),
+            self.service.secrets.clone(),
+            |_| {},
+        )
+    }
+
+    fn copy(
+        url: String,
+        folder: tempfile::TempDir,
+        clock: Clock,
+        secrets: Secrets,
+        change: impl Fn(&mut Config),
+    ) -> Self {
         let mut config = Config::load(None).unwrap();
         config.database.url.clone_from(&url);
         config.database.connections = 6;
         config.server.workers = 2;
         change(&mut config);
-        let store =
-            Store::open(&url, config.database.connections, Duration::from_secs(20)).unwrap();
+        let wait = Duration::from_secs(20);
+        let store = Store::open(&url, config.database.connections, wait).unwrap();
         store.migrate().unwrap();
-        let secrets = Secrets::new(RootKey::random(), None);
         let service = Service::open(store, clock.clone(), secrets, config).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let running = server::start(service.clone(), listener, false).unwrap();
@@ -154,8 +181,8 @@ impl TestApp {
         administrator
     }
 
-    /// Ends the service and gives what is left in its database, as text.
-    pub fn stop_and_dump(&mut self) -> String {
+    /// Ends the service and gives what is left in its database, as bytes.
+    pub fn stop_and_dump(&mut self) -> Vec<u8> {
         self.running.take().unwrap().stop().unwrap();
         dump(&self.database)
     }
@@ -234,14 +261,13 @@ pub fn new_postgres_database() -> String {
 }
 
 /// Everything that a database holds: the bytes of an SQLite file, or every row of PostgreSQL.
-fn dump(url: &str) -> String {
+fn dump(url: &str) -> Vec<u8> {
     if let Some(path) = url.strip_prefix("sqlite://") {
         let files = [path.to_owned(), format!("{path}-wal")];
-        let bytes: Vec<u8> = files
+        return files
             .iter()
             .flat_map(|file| std::fs::read(file).unwrap_or_default())
             .collect();
-        return String::from_utf8_lossy(&bytes).into_owned();
     }
     use diesel::prelude::*;
     #[derive(diesel::QueryableByName)]
@@ -263,6 +289,6 @@ fn dump(url: &str) -> String {
                 .load::<Line>(&mut connection)
                 .unwrap()
         })
-        .map(|row| row.line + "\n")
+        .flat_map(|row| (row.line + "\n").into_bytes())
         .collect()
 }
