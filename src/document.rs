@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -53,6 +54,76 @@ impl Faults {
             (None, faults) if faults.is_empty() => Err(vec![Invalid::new("", "could not be read")]),
             (_, faults) => Err(faults),
         }
+    }
+}
+
+/// Parses JSON in which no object names a key twice: of two answers to one question, none may be
+/// chosen in silence.
+pub fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Strict)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let value = entries.next_value_seed(Strict)?;
+            if map.insert(key, value).is_some() {
+                return Err(serde::de::Error::custom("a key stands twice in one object"));
+            }
+        }
+        Ok(Value::Object(map))
     }
 }
 
@@ -220,7 +291,17 @@ fn text_of(value: &Value) -> Result<&str, String> {
     {
         return Err("must not hold control characters".into());
     }
+    if text.chars().any(is_invisible) {
+        return Err("must not hold invisible characters".into());
+    }
     Ok(text)
+}
+
+/// Characters that nobody sees and that make two texts of one: soft hyphen, zero-width characters,
+/// marks of direction.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 impl Field for String {
@@ -340,6 +421,24 @@ mod tests {
         object.finish();
         let shown = format!("{:?}", faults.settle::<()>(None).unwrap_err());
         assert!(!shown.contains("0101901234"), "{shown}");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_no_json() {
+        assert!(parse(br#"{"a": 1, "b": {"c": 2}}"#).is_ok());
+        assert!(parse(br#"{"a": 1, "b": {"c": 2, "c": 2}}"#).is_err());
+        assert!(parse(b"1 2").is_err() && parse(b"").is_err());
+        let text = r#"[null, true, -3, 18446744073709551615, 0.1, "\u00e5", {"k": []}]"#;
+        assert_eq!(
+            parse(text.as_bytes()).unwrap(),
+            serde_json::from_str::<Value>(text).unwrap()
+        );
+    }
+
+    #[test]
+    fn invisible_characters_are_refused() {
+        assert!(String::read(&json!("Aalborg\u{200b}")).is_err());
+        assert!(String::read(&json!("\u{202e}groblaA")).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::columns::{Column, Dataset, Values};
 use super::facts::{CutData, Enrolled};
 use super::follow_up::UnknownArm;
 use crate::clock::danish_day;
-use crate::protocol::{Endpoint, EndpointKind, Origin, Protocol};
+use crate::protocol::{EndpointKind, Protocol};
 
 crate::vocabulary! {
     /// The data sets.
@@ -125,7 +125,7 @@ fn participant_fields(protocol: &Protocol) -> Vec<Field> {
         fields.push(field(&factor.id, &factor.label, "", false));
     }
     for endpoint in &protocol.endpoints {
-        let shows_arm = shows_arm(endpoint);
+        let shows_arm = protocol.shows_arm(endpoint);
         let unit = match endpoint.kind {
             EndpointKind::Binary => "0 or 1",
             EndpointKind::TimeToEvent => endpoint.time_unit.as_str(),
@@ -138,11 +138,6 @@ fn participant_fields(protocol: &Protocol) -> Vec<Field> {
         }
     }
     fields
-}
-
-/// Attendance and minutes differ so much between channels that they tell the arm.
-fn shows_arm(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.from, Origin::Attendance | Origin::DurationMinutes)
 }
 
 fn conversation_fields() -> Vec<Field> {

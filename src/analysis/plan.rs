@@ -300,6 +300,24 @@ pub(super) fn fill(entry: &mut Entry, made: Result<Made, Fault>, question: &Ques
         p_value,
         warnings,
     } = made.estimate;
+    let numbers = [
+        estimate,
+        standard_error,
+        p_value,
+        statistic.map(|s| s.value),
+    ];
+    let limits_given = limits.into_iter().flat_map(|(lower, upper)| [lower, upper]);
+    if numbers
+        .into_iter()
+        .flatten()
+        .chain(limits_given)
+        .any(|number| !number.is_finite())
+    {
+        entry
+            .warnings
+            .push("no estimate: the values are too large to compute with".into());
+        return;
+    }
     entry.measure = made.measure;
     entry.estimate = estimate;
     entry.standard_error = standard_error;
@@ -365,8 +383,10 @@ fn balance_of_number(
     let cell = |arm: usize| BalanceCell {
         n: of_arm(arm).len() as u64,
         count: None,
-        mean: moments[arm].map(|m| m.mean),
-        standard_deviation: moments[arm].map(|m| m.variance.sqrt()),
+        mean: moments[arm].map(|m| m.mean).filter(|mean| mean.is_finite()),
+        standard_deviation: moments[arm]
+            .map(|m| m.variance.sqrt())
+            .filter(|sd| sd.is_finite()),
     };
     let against = |arm: usize| balance::of_means(moments[arm]?, moments[protocol.control()]?);
     balance_row(protocol, factor, None, cell, against)

@@ -1,13 +1,12 @@
 //! The analysis that a statistician sees while the trial is blinded: all arms as one.
 //!
-//! Endpoints that would show the arm (attendance, minutes: the channels differ in them) are left
-//! out. Nothing here may be computed by arm, not even a count.
+//! Endpoints that would show the arm ([`Protocol::shows_arm`]) are left out. Nothing here may be computed by arm, not even a count.
 
 use super::columns::{Dataset, Values};
 use super::document::{DataRef, Document, Entry, ProtocolRef, Software};
 use super::estimators::{Made, counts, kaplan_meier};
 use super::plan::fill;
-use crate::protocol::{Endpoint, Origin, Protocol};
+use crate::protocol::{Endpoint, Protocol};
 use crate::statistics::proportions::wilson;
 use crate::statistics::{ARM, Estimate, Fault, Question, means};
 use std::collections::BTreeMap;
@@ -16,11 +15,21 @@ use std::collections::BTreeMap;
 pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
     let mut flow = dataset.flow.clone();
     flow.arms = None;
-    let shown = |endpoint: &&Endpoint| {
-        !matches!(endpoint.from, Origin::Attendance | Origin::DurationMinutes)
-    };
+    let shown = |endpoint: &&Endpoint| !protocol.shows_arm(endpoint);
     let mut warnings = dataset.warnings.clone();
     warnings.push("the trial is blinded: all arms are analysed as one".into());
+    let withheld: Vec<&str> = protocol
+        .endpoints
+        .iter()
+        .filter(|endpoint| protocol.shows_arm(endpoint))
+        .map(|endpoint| endpoint.label.as_str())
+        .collect();
+    if !withheld.is_empty() {
+        warnings.push(format!(
+            "withheld because they would show the arm: {}",
+            withheld.join("; ")
+        ));
+    }
     Document {
         protocol: ProtocolRef {
             id: protocol.id.clone(),

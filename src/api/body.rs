@@ -48,7 +48,7 @@ impl Body {
 
 /// Parses JSON without repeating any of it in an error.
 pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes).map_err(|fault| Problem::malformed(&fault))
+    crate::document::parse(bytes).map_err(|fault| Problem::malformed(&fault))
 }
 
 async fn read_bytes(app: &App, mut payload: web::Payload) -> Result<Vec<u8>, Problem> {

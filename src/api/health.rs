@@ -3,6 +3,7 @@
 use super::{App, Problem};
 use actix_web::{HttpResponse, get, route, web};
 use serde_json::json;
+use std::time::Duration;
 
 /// The process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, description = "Alive")))]
@@ -19,8 +20,10 @@ pub async fn healthz() -> HttpResponse {
 #[route("/readyz", method = "GET", method = "HEAD")]
 pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let service = app.service.clone();
-    let ready = web::block(move || service.store.is_up_to_date()).await;
-    if !matches!(ready, Ok(Ok(true))) {
+    let limit = Duration::from_secs(service.config.database.wait_seconds);
+    let asked = web::block(move || service.store.is_up_to_date());
+    let ready = tokio::time::timeout(limit, asked).await;
+    if !matches!(ready, Ok(Ok(Ok(true)))) {
         let detail = "the database does not answer, or its schema is not up to date";
         return Err(Problem::new("not-ready", "Not ready", 503, detail));
     }

@@ -198,11 +198,11 @@ pub async fn change_status(
 }
 
 fn read_status(value: &Value) -> Result<(String, String), Problem> {
-    use crate::conduct::citizen::{Strictness, guarded_text};
+    use crate::conduct::citizen::guarded_text;
     let faults = Faults::default();
     let read = Object::open(value, "", &faults).and_then(|object| {
         let to = object.required::<String>("to");
-        let reason = guarded_text(&object, "reason", Strictness::Words, 500);
+        let reason = guarded_text(&object, "reason", 500);
         if !object.has("reason") {
             object.fault("reason", "is missing");
         }

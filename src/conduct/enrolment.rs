@@ -1,9 +1,9 @@
 //! Reading a request to enrol: its form, and what the protocol says of it.
 
-use super::citizen::{Citizen, Strictness, could_be_number, guarded_text, holds_number};
+use super::citizen::{Citizen, could_be_number, guarded_text, holds_number};
 use super::trial::Registration;
 use super::{Refusal, Service};
-use crate::document::{Faults, Object};
+use crate::document::{Faults, Object, is_invisible};
 use crate::protocol::{FactorKind, Method, Protocol, SITE, canonical};
 use crate::randomization::StratumLabel;
 use chrono::NaiveDate;
@@ -63,7 +63,7 @@ fn read_with(
     let factors = read_factors(&object, protocol, faults);
     let (eligibility, failed) = read_eligibility(&object, protocol, faults);
     let consent = object.object("consent").map(|consent| {
-        let version = guarded_text(&consent, "version", Strictness::Words, 100);
+        let version = guarded_text(&consent, "version", 100);
         if !consent.has("version") {
             consent.fault("version", "is missing");
         }
@@ -156,7 +156,7 @@ fn check_level(level: &str, open: bool, levels: &[String]) -> Result<(), &'stati
     if level.chars().count() > LONGEST_LEVEL {
         return Err("must not be longer than 200 characters");
     }
-    if holds_number(level, Strictness::Words) {
+    if holds_number(level) {
         return Err("must not hold a citizen's number");
     }
     Ok(())
@@ -185,7 +185,7 @@ fn read_factors(object: &Object, protocol: &Protocol, faults: &Faults) -> Map<St
             },
             (FactorKind::Level, Value::String(level)) => {
                 let level = canonical::nfc(level.trim());
-                if level.is_empty() || level.chars().any(char::is_control) {
+                if level.is_empty() || level.chars().any(|c| c.is_control() || is_invisible(c)) {
                     Err("is not a level of this factor")
                 } else {
                     check_level(&level, factor.open_levels, &factor.levels)
@@ -245,9 +245,11 @@ fn read_eligibility(
             }
             (Value::Number(bad), Value::Number(answer)) => Ok(bad.as_f64() == answer.as_f64()),
             (Value::String(bad), Value::String(answer)) => {
-                if holds_number(answer, Strictness::Words) {
+                if holds_number(answer) {
                     Err("must not hold a citizen's number")
-                } else if answer.chars().any(char::is_control) || answer.len() > 400 {
+                } else if answer.chars().any(|c| c.is_control() || is_invisible(c))
+                    || answer.len() > 400
+                {
                     Err("is not a usable text")
                 } else {
                     Ok(*bad == canonical::nfc(answer.trim()))
@@ -285,7 +287,7 @@ fn read_external(
     eligible: bool,
 ) -> (Option<String>, Option<String>) {
     let arm = object.optional::<String>("arm");
-    let provenance = guarded_text(object, "provenance", Strictness::Words, 500);
+    let provenance = guarded_text(object, "provenance", 500);
     if protocol.randomization.method != Method::External {
         for key in ["arm", "provenance"] {
             if object.has(key) {

@@ -57,6 +57,17 @@ pub fn run(
         }
         Ok(CutData::load(tx, trial, data_cut)?)
     })?;
+    let mut data = data;
+    if !caller.role.sees_arms() {
+        // Under other ids: those who enrol know arms by the participant's own.
+        let blinded = |id: &mut String| *id = service.blinded_id(trial, id);
+        data.participants
+            .iter_mut()
+            .for_each(|p| blinded(&mut p.id));
+        data.outcomes
+            .iter_mut()
+            .for_each(|o| blinded(&mut o.participant));
+    }
     to_csv(&registration.protocol, &data, set, caller.role.sees_arms())
         .map_err(|fault| Refusal::Internal(fault.to_string()))
 }

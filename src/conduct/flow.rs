@@ -1,11 +1,12 @@
 //! The flow of participants, as a CONSORT diagram shows it.
 
 use super::fact::{FactKind, body_of};
-use super::{Refusal, Service};
+use super::{Refusal, Service, Status};
 use crate::access::{Caller, Right, Role};
 use crate::analysis::flow::{Flow, Screening};
 
-/// The flow up to now. Allocation by arm is told for the whole trial, to those who may know it.
+/// The flow up to now. Allocation by arm is told for the whole trial only: to a monitor, and to an
+/// administrator once enrolment has ended.
 pub fn run(service: &Service, caller: &Caller, trial: &str) -> Result<Flow, Refusal> {
     let trial = service.trial(caller, trial, Right::ReadFlow)?;
     let registration = trial.registered()?;
@@ -23,7 +24,12 @@ pub fn run(service: &Service, caller: &Caller, trial: &str) -> Result<Flow, Refu
         let enrolled = tx.list_participant_ids(&trial.id)?;
         let arms = tx.count_arms(&trial.id)?;
         let records = tx.count_facts(&trial.id, last)?;
-        let shows_arms = caller.role != Role::Statistician;
+        // While citizens are drawn, a count by arm that is asked for after each draw tells the draw.
+        let shows_arms = match caller.role {
+            Role::Monitor => true,
+            Role::Administrator => trial.status == Status::Closed,
+            _ => false,
+        };
         let protocol = &registration.protocol;
         let mut flow = Flow::of(
             protocol,

@@ -5,7 +5,7 @@
 //! another person whose key goes back to no key that the first one's goes back to, and is written to
 //! the ledger. So is such a key that is made on the command line.
 
-use super::citizen::{Strictness, holds_number};
+use super::citizen::holds_number;
 use super::fact::{Draft, FactKind};
 use super::{Refusal, Service, Status, new_id};
 use crate::access::{Caller, KeyText, Right, Role};
@@ -61,12 +61,18 @@ impl Wish {
             if sites.is_some() && !matches!(role, Some(Role::Enroller | Role::Source) | None) {
                 object.fault("sites", "hold for enrollers and sources only");
             }
-            let hides = |text: &String| holds_number(text, Strictness::Words);
+            let hides = |text: &String| holds_number(text);
             if name.as_ref().is_some_and(hides) {
                 object.fault("name", "must not hold a citizen's number");
             }
             if sites.iter().flatten().any(hides) {
                 object.fault("sites", "must not hold a citizen's number");
+            }
+            if name
+                .as_ref()
+                .is_some_and(|name| name.contains(char::is_control))
+            {
+                object.fault("name", "must be one line");
             }
             if name.as_ref().is_some_and(|name| name.chars().count() > 100) {
                 object.fault("name", "must not be longer than 100 characters");

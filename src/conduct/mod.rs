@@ -91,6 +91,19 @@ impl Service {
     }
 }
 
+impl Service {
+    /// The id under which who may not know the arm sees a participant. Whoever enrols sees the arm by
+    /// the participant's own id: with one id for both, two blinded views would make an unblinded one.
+    pub fn blinded_id(&self, trial: &str, participant: &str) -> String {
+        let parts = [
+            b"blinded id".as_slice(),
+            trial.as_bytes(),
+            participant.as_bytes(),
+        ];
+        format!("b-{}", &self.secrets.fingerprint(&parts)[..32])
+    }
+}
+
 /// The database remembers the fingerprints of the keys it was made with.
 fn check_keys(store: &Store, secrets: &Secrets) -> Result<(), NotStarted> {
     for (name, print) in secrets.key_fingerprints() {

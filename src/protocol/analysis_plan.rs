@@ -124,8 +124,8 @@ impl Analysis {
         let intercurrent_events = read_events(object, faults);
         let looks = object.object("looks").and_then(|looks| Looks::read(&looks));
         object.finish();
-        if alpha.is_some_and(|alpha| !(alpha > 0.0 && alpha < 0.5)) {
-            object.fault("alpha", "must lie between 0 and 0.5");
+        if alpha.is_some_and(|alpha| !(1e-6..=0.49).contains(&alpha)) {
+            object.fault("alpha", "must lie between 0.000001 and 0.49");
         }
         if sides.is_some_and(|sides| sides != 1 && sides != 2) {
             object.fault("sides", "must be 1 or 2");

@@ -228,6 +228,19 @@ fn plan(protocol: &Protocol, faults: &Faults) {
         None => faults.add("analysis.primary", "is not the id of an endpoint"),
         Some(endpoint) => primary_estimator(protocol, endpoint, faults),
     }
+    let binary = |endpoint: &Endpoint| endpoint.kind == EndpointKind::Binary;
+    if protocol.endpoint(&plan.primary).is_some_and(binary)
+        && plan.margin.is_some_and(|margin| margin.abs() >= 1.0)
+        && !plan
+            .estimator
+            .as_deref()
+            .is_some_and(|id| id.contains("ratio"))
+    {
+        faults.add(
+            "analysis.margin",
+            "must lie between -1 and 1 for a difference of risks",
+        );
+    }
     match (plan.hypothesis, plan.margin) {
         (Hypothesis::Superiority, _) => {}
         (_, None) => faults.add("analysis.margin", "is missing for this hypothesis"),

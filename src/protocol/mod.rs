@@ -133,6 +133,16 @@ impl Protocol {
         self.endpoints.iter().find(|endpoint| endpoint.id == id)
     }
 
+    /// Whether the values of an endpoint tell the arm: attendance and minutes differ so much between
+    /// channels, and events that are read off conversations blank or change values arm by arm.
+    pub fn shows_arm(&self, endpoint: &Endpoint) -> bool {
+        use IntercurrentEvent::{ChannelSwitch, EarlyJob, Exemption, Suspension};
+        let by_conversations = [ChannelSwitch, Exemption, Suspension, EarlyJob]
+            .into_iter()
+            .any(|event| self.analysis.strategy(event) != Strategy::TreatmentPolicy);
+        by_conversations || matches!(endpoint.from, Origin::Attendance | Origin::DurationMinutes)
+    }
+
     /// The one primary estimator of the primary endpoint: the one that the plan names, else the
     /// first that the endpoint names, else the first default of its kind.
     pub fn primary_estimator(

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Reads a protocol written in JSON.
 pub fn from_json(text: &str) -> Result<Protocol, Vec<Invalid>> {
-    let value: Value = serde_json::from_str(text).map_err(|fault| {
+    let value: Value = crate::document::parse(text.as_bytes()).map_err(|fault| {
         vec![Invalid::new(
             "",
             format!(

@@ -22,7 +22,9 @@ fn standardized(difference: f64, variance: f64, other: f64) -> Option<f64> {
     if difference == 0.0 {
         Some(0.0)
     } else {
-        (spread > 0.0).then(|| difference / spread)
+        (spread > 0.0)
+            .then(|| difference / spread)
+            .filter(|ratio| ratio.is_finite())
     }
 }
 

@@ -98,29 +98,47 @@ pub fn newcombe(arm: Counts, reference: Counts, question: &Question) -> Result<E
     check(arm, reference)?;
     let difference = arm.share() - reference.share();
     let limits = newcombe_limits(arm, reference, question.z());
-    let z = if difference == question.null {
-        0.0
-    } else if difference > question.null {
-        bisect(0.0, 40.0, |z| {
-            newcombe_limits(arm, reference, z).0 - question.null
-        })
-    } else {
-        -bisect(0.0, 40.0, |z| {
-            newcombe_limits(arm, reference, z).1 - question.null
-        })
-    };
-    Ok(Estimate {
+    let mut made = Estimate {
         estimate: Some(difference),
         standard_error: Some(unpooled(arm, reference)),
         limits: Some(limits),
-        statistic: Some(Statistic {
-            name: StatisticName::Z,
-            value: z,
-            df: None,
-        }),
-        p_value: Some(normal_p(z, question.alternative)),
-        warnings: Vec::new(),
-    })
+        ..Estimate::default()
+    };
+    let distance = |z: f64| match difference > question.null {
+        true => newcombe_limits(arm, reference, z).0 - question.null,
+        false => question.null - newcombe_limits(arm, reference, z).1,
+    };
+    match touching(distance) {
+        Some(z) => {
+            let z = if difference > question.null { z } else { -z };
+            made.statistic = Some(Statistic {
+                name: StatisticName::Z,
+                value: z,
+                df: None,
+            });
+            made.p_value = Some(normal_p(z, question.alternative));
+        }
+        None => made
+            .warnings
+            .push("at no level does the interval reach the null value".into()),
+    }
+    Ok(made)
+}
+
+/// The z at which a distance that falls with z is 0; none where it stays above 0.
+fn touching(distance: impl Fn(f64) -> f64) -> Option<f64> {
+    if distance(0.0) <= 0.0 {
+        return Some(0.0);
+    }
+    let mut high = 1.0;
+    while distance(high) > 0.0 {
+        high *= 2.0;
+        // Beyond a million the limits have reached the ends of their range.
+        if high > 1e6 {
+            return None;
+        }
+    }
+    Some(bisect(0.0, high, distance))
 }
 
 fn newcombe_limits(arm: Counts, reference: Counts, z: f64) -> (f64, f64) {
@@ -301,6 +319,20 @@ mod tests {
             assert!((l + u2).abs() < 1e-12 && (u + l2).abs() < 1e-12);
             assert!((there.p_value.unwrap() - back.p_value.unwrap()).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn newcombes_test_has_no_ceiling_and_says_where_it_has_no_answer() {
+        let far = |events| Counts { events, n: 100_000 };
+        let made = newcombe(far(60_000), far(40_000), &Question::two_sided(0.95)).unwrap();
+        assert!(made.statistic.unwrap().value > 80.0, "{made:?}");
+        let (all, none) = (Counts { events: 20, n: 20 }, Counts { events: 0, n: 20 });
+        let question = Question {
+            null: -0.9,
+            ..Question::two_sided(0.95)
+        };
+        let made = newcombe(all, none, &question).unwrap();
+        assert_eq!((made.statistic, made.warnings.len()), (None, 1));
     }
 
     #[test]

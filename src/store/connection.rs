@@ -71,6 +71,10 @@ impl From<Error> for StoreError {
                 Unknown if is_contention(details.message()) => {
                     Self::Race(details.message().to_owned())
                 }
+                // Waiting was of no use: another wait of the same length would be of none either.
+                Unknown if details.message().contains("lock timeout") => {
+                    Self::Unreachable("a lock was waited for too long".into())
+                }
                 ClosedConnection => Self::Unreachable("the connection was closed".into()),
                 _ => Self::Refused(error),
             },
@@ -79,8 +83,8 @@ impl From<Error> for StoreError {
     }
 }
 
-/// Whether an error that diesel has no name for is one of contention: a deadlock (40P01) or a lock
-/// that was waited for too long (55P03) on PostgreSQL, a busy database on SQLite. Servers
+/// Whether an error that diesel has no name for is one of contention: a deadlock (40P01) on
+/// PostgreSQL, a busy database on SQLite. Servers
 /// that speak another language tell those by text only; there a deadlock is an error, not a race.
 fn is_contention(message: &str) -> bool {
     [

@@ -174,6 +174,38 @@ on_both! {
         assert!(open.text.starts_with("participant,arm,"), "{}", open.text);
     }
 
+    fn a_plan_that_censors_by_channel_shows_a_statistician_no_endpoint(app: &TestApp) {
+        let mut plan = protocol();
+        plan["analysis"]["intercurrent_events"]["channel_switch"] = json!("censor");
+        app.enrolling_with(&plan);
+        populate(app);
+        let statistician = app.statistician();
+        let frozen = cut(&statistician);
+        assert_eq!(analyse(&statistician, &frozen)["result"]["estimates"], json!([]));
+        let file = statistician.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}"));
+        assert_eq!(file.text.lines().next(), Some("participant,enrolled_on,target_group,site,age"));
+    }
+
+    fn blinded_ids_are_no_ids_of_those_who_enrol(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let (statistician, enroller) = (app.statistician(), app.enroller());
+        let frozen = cut(&statistician);
+        let listed = enroller.get(&format!("{TRIAL}/participants?limit=1000"));
+        let blinded = [
+            statistician.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}")).text,
+            statistician.get(&format!("{TRIAL}/exports/outcomes.csv?data_cut={frozen}")).text,
+            statistician.get(&format!("{TRIAL}/outcomes?limit=1000")).text,
+        ];
+        for participant in listed["items"].as_array().unwrap() {
+            let id = participant["participant"].as_str().unwrap();
+            assert!(blinded.iter().all(|text| !text.contains(id)), "{id}");
+        }
+        // One participant has one blinded id in every data set.
+        let id = blinded[1].lines().nth(1).unwrap().split(',').nth(1).unwrap();
+        assert!(blinded[0].contains(id) && blinded[2].contains(id), "{id}");
+    }
+
     fn an_export_analysed_as_a_file_gives_the_same_estimates(app: &TestApp) {
         app.enrolling();
         populate(app);

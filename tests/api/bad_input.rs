@@ -48,6 +48,8 @@ on_both! {
             let record = conversation(text, &participant);
             assert_eq!(invalid(&source.post(&path, &record).expect(422)), ["source_id"]);
         }
+        let twice = format!("{{\"source_id\": \"a\", {}", &conversation("b", &participant).to_string()[1..]);
+        source.send("POST", &path, &[JSON], &twice).expect_problem(400, "malformed-json");
         let mut record = conversation("c1", &participant);
         record["duration_minutes"] = json!(1e308);
         record["number"] = json!(-1);
@@ -83,6 +85,8 @@ on_both! {
             ("/endpoints/0/estimators", json!(["log_rank"])),
             ("/analysis/primary", json!("none")),
             ("/analysis/margin", json!(null)),
+            ("/analysis/margin", json!(-1.5)),
+            ("/analysis/alpha", json!(1e-13)),
             ("/analysis/looks/information", json!([0.5, 0.4, 1.0])),
             ("/randomization/method", json!("dice")),
             ("/randomization/block_sizes", json!([])),

@@ -183,6 +183,29 @@ fn analyse_answers_in_three_formats() {
 }
 
 #[test]
+fn values_too_large_to_compute_with_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let protocol = write(folder.path(), "small.toml", SMALL);
+    let rows = ROWS
+        .replace(",1,10,", ",1,1.7e308,")
+        .replace(",0,4,", ",0,-1.7e308,");
+    let data = write(folder.path(), "huge.csv", &rows);
+    for format in ["json", "text", "html"] {
+        let arguments = [
+            "analyse",
+            &data,
+            "--protocol",
+            &protocol,
+            "--format",
+            format,
+        ];
+        let text = printed(&lodkast().args(arguments).output().unwrap());
+        assert!(text.contains("too large to compute with"), "{text}");
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+    }
+}
+
+#[test]
 fn the_order_of_the_rows_changes_no_estimate() {
     let folder = tempfile::tempdir().unwrap();
     let protocol = write(folder.path(), "small.toml", SMALL);
@@ -440,11 +463,11 @@ fn the_primary_p_value_is_against_the_hypothesis_of_the_plan() {
     let wald = "primary = 'e'\nestimator = 'risk_difference_wald'";
     let error = (0.75_f64 * 0.25 / 40.0 + 0.5 * 0.5 / 40.0).sqrt();
     let upper = |z: f64| lodkast::statistics::distributions::normal_upper(z);
-    let check = |entry: &Value, null: f64, alternative: &str, p: f64, level: f64| {
+    let check = |entry: &Value, h0: f64, alternative: &str, p: f64, level: f64| {
         assert_eq!(entry["primary"], true);
         assert_eq!(
             (&entry["null"], &entry["alternative"]),
-            (&json!(null), &json!(alternative))
+            (&json!(h0), &json!(alternative))
         );
         assert!(
             (entry["p_value"].as_f64().unwrap() - p).abs() < 1e-12,

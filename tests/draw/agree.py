@@ -31,7 +31,7 @@ def protocol(rng, method):
         "arms": [{"id": f"arm{i}", "ratio": r, "control": i == 0} for i, r in enumerate(ratios)],
         "factors": [
             {"id": "site", "open_levels": True, "stratify": True},
-            {"id": "group", "levels": ["ung", "ældre", "midt\u00ade"], "stratify": True},
+            {"id": "group", "levels": ["ung", "ældre", "midt i"], "stratify": True},
         ],
         "randomization": randomization,
         "endpoints": [{"id": "e", "kind": "binary", "from": "reported"}],

@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(long)]
     no_serve: bool,
     /// Citizens to enrol
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(50..=200_000))]
     participants: u32,
     /// Folder for the database and the keys of the demonstration
     #[arg(long, value_name = "FOLDER")]

@@ -2,7 +2,7 @@
 
 use super::Particulars;
 use crate::clock::danish_day;
-use crate::conduct::citizen::{Strictness, guarded_text};
+use crate::conduct::citizen::guarded_text;
 use crate::document::Object;
 use crate::protocol::Channel;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -49,12 +49,12 @@ pub(super) fn read(object: &Object, now: DateTime<Utc>) -> Option<Particulars> {
         "chosen_channel": object.optional::<Channel>("chosen_channel"),
         "held_channel": held_channel,
         "status": status,
-        "initiated_by": guarded_text(object, "initiated_by", Strictness::Words, 100),
+        "initiated_by": guarded_text(object, "initiated_by", 100),
         "preparation_minutes": minutes(object, "preparation_minutes"),
         "duration_minutes": duration,
         "follow_up_minutes": minutes(object, "follow_up_minutes"),
         "content": object.optional::<Content>("content"),
-        "caseworker": guarded_text(object, "caseworker", Strictness::Words, 100),
+        "caseworker": guarded_text(object, "caseworker", 100),
     });
     let (scheduled_at, status) = (scheduled_at?, status?);
     let took_place = status == ConversationStatus::Held;

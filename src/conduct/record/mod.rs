@@ -9,11 +9,11 @@ mod outcome;
 pub use conversation::{Content as ConversationContent, ConversationKind, ConversationStatus};
 pub use outcome::OutcomeKind;
 
-use super::citizen::{Citizen, Strictness, guarded_text, holds_number};
+use super::citizen::{Citizen, guarded_text, holds_number};
 use super::fact::{Draft, FactKind};
 use super::group::{Batch, Outcome, Task, Work};
 use super::{Refusal, Service, Trial};
-use crate::access::{Caller, Right};
+use crate::access::{Caller, Right, Role};
 use crate::document::{Faults, Object};
 use crate::ledger;
 use crate::store::{ParticipantRow, SourceKey, StoredFact, Tx};
@@ -88,7 +88,7 @@ pub fn read(
         }
         let person = read_person(service, &trial.id, &object, &faults, today);
         let replaces = source_id_of(service, &object, "replaces");
-        let reason = guarded_text(&object, "reason", Strictness::Words, 500);
+        let reason = guarded_text(&object, "reason", 500);
         if reason.is_some() && !object.has("replaces") {
             object.fault(
                 "reason",
@@ -128,7 +128,7 @@ fn source_id_of(service: &Service, object: &Object, key: &'static str) -> Option
         object.fault(key, "must not be longer than 200 characters");
         return None;
     }
-    if holds_number(&text, Strictness::Words) {
+    if holds_number(&text) {
         return Some(format!(
             "hidden-{}",
             service
@@ -518,7 +518,7 @@ pub fn page(
 ) -> Result<Vec<StoredFact>, Refusal> {
     service.trial(caller, trial, stream.read_right())?;
     let sites = caller.site_list();
-    service.store.read(|tx| {
+    let mut facts = service.store.read(|tx| {
         let page = crate::store::Page {
             kind: stream.kind().as_str(),
             sites: sites.as_deref(),
@@ -526,6 +526,13 @@ pub fn page(
             after,
             limit,
         };
-        Ok(tx.page_facts(trial, &page)?)
-    })
+        Ok::<_, Refusal>(tx.page_facts(trial, &page)?)
+    })?;
+    if caller.role == Role::Statistician {
+        for fact in &mut facts {
+            let id = fact.participant_id.as_deref();
+            fact.participant_id = id.map(|id| service.blinded_id(trial, id));
+        }
+    }
+    Ok(facts)
 }

@@ -1,7 +1,7 @@
 //! Outcomes: employment, benefit, death, emigration, and values that a source reports as such.
 
 use super::Particulars;
-use crate::conduct::citizen::{Strictness, could_be_number, guarded_text};
+use crate::conduct::citizen::{could_be_number, guarded_text};
 use crate::conduct::enrolment::past_date;
 use crate::document::Object;
 use crate::protocol::{EndpointKind, Origin, Protocol};
@@ -40,7 +40,7 @@ pub(super) fn read(object: &Object, protocol: &Protocol, today: NaiveDate) -> Op
         "kind": kind,
         "effective_on": effective_on,
         "until": until,
-        "code": guarded_text(object, "code", Strictness::Words, 100),
+        "code": guarded_text(object, "code", 100),
         "hours": hours,
         "extracted_on": extracted_on,
     });

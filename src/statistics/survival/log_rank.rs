@@ -11,6 +11,7 @@ use super::{Observation, Step, steps};
 struct Score {
     excess: f64,
     variance: f64,
+    events: f64,
 }
 
 fn score(arm: &[Observation], reference: &[Observation]) -> Result<Score, Fault> {
@@ -23,6 +24,7 @@ fn score(arm: &[Observation], reference: &[Observation]) -> Result<Score, Fault>
         let (n2, d2) = at_risk_and_events(&reference, j, time);
         let (n, d) = (n1 + n2, d1 + d2);
         if d > 0.0 {
+            total.events += d;
             total.excess += d1 - d * n1 / n;
             if n > 1.0 {
                 total.variance += d * n1 * n2 * (n - d) / (n * n * (n - 1.0));
@@ -48,8 +50,12 @@ fn at_risk_and_events(steps: &[Step], i: usize, time: f64) -> (f64, f64) {
 }
 
 fn test(score: Score) -> Result<Estimate, Fault> {
-    if score.variance <= 0.0 {
+    if score.events == 0.0 {
         return Err(Fault::NoEvents);
+    }
+    // Every event at a time at which nobody else was at risk, or everybody had it.
+    if score.variance <= 0.0 {
+        return Err(Fault::NoVariation);
     }
     Ok(Estimate::chi_square(
         score.excess * score.excess / score.variance,
@@ -79,6 +85,7 @@ pub fn log_rank_stratified(
         let stratum = score(arm, reference)?;
         total.excess += stratum.excess;
         total.variance += stratum.variance;
+        total.events += stratum.events;
     }
     if !compared {
         return Err(Fault::NoCommonStratum);
@@ -119,6 +126,14 @@ mod tests {
             4
         ];
         assert_eq!(log_rank(&censored, &censored), Err(Fault::NoEvents));
+        let at_once = vec![
+            Observation {
+                time: 5.0,
+                event: true
+            };
+            4
+        ];
+        assert_eq!(log_rank(&at_once, &at_once), Err(Fault::NoVariation));
         assert_eq!(log_rank(&[], &censored), Err(Fault::EmptyArm(ARM)));
         let lonely = (
             vec![Observation {
