@@ -146,11 +146,14 @@ impl Manager {
                 Ok(Link::Sqlite(link))
             }
             Address::Postgres(url) => {
+                // Plans are made for the very values: one that serves any list of ids, of whatever
+                // length, reads the whole table for a list of a thousand.
                 let mut link =
                     PgConnection::establish(url).map_err(r2d2::Error::ConnectionError)?;
                 link.batch_execute(&format!(
                     "SET TIME ZONE 'UTC'; SET lock_timeout = {milliseconds}; \
-                     SET client_min_messages = warning;"
+                     SET client_min_messages = warning; \
+                     SET plan_cache_mode = force_custom_plan;"
                 ))
                 .map_err(r2d2::Error::QueryError)?;
                 Ok(Link::Postgres(link))
