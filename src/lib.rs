@@ -1,8 +1,8 @@
-//! lodkast runs randomized controlled trials in public employment services: it enrols citizens,
-//! draws their arm, tracks conversations and outcomes, and estimates effects.
+//! The whole of lodkast: enrolling citizens into a trial, drawing their arms, taking what happens to
+//! them, and estimating what the arms did.
 //!
-//! The house follows the life of a trial. Who may call whom, top to bottom, never upward (a test
-//! holds it):
+//! One module a stage of the trial's life. A module uses those below it, never those above
+//! (`tests/house.rs` watches):
 //!
 //! ```text
 //! cli, api
@@ -11,7 +11,7 @@
 //!     |
 //! store
 //!     |
-//! protocol, randomization, statistics, ledger     (no I/O, no clock, no global random numbers)
+//! protocol, randomization, statistics, ledger     (pure)
 //! ```
 //!
 //! Beside them stand what all may use: [`document`] (reading JSON with every fault at once),
@@ -30,7 +30,7 @@ pub mod api;
 pub mod cli;
 /// Time, which tests and the demonstration can set.
 pub mod clock;
-/// What happens while the trial runs: one file per use case.
+/// The use cases of a running trial.
 pub mod conduct;
 /// Settings from `config/`, a file and the environment.
 pub mod config;
@@ -40,9 +40,9 @@ pub mod document;
 pub mod key_file;
 /// Canonical records and their leaves.
 pub mod ledger;
-/// What the trial promises before it starts.
+/// The protocol: read, checked, made canonical.
 pub mod protocol;
-/// Who gets which arm.
+/// Seeds, streams and methods of the draw.
 pub mod randomization;
 /// Results as text and HTML.
 pub mod report;

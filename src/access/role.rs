@@ -55,7 +55,7 @@ impl Role {
                 WriteConversation,
                 ReadConversation,
             ],
-            // A source reads nothing but the answers to its posts.
+            // Sources write; what they sent before they have themselves.
             Role::Source => &[WriteConversation, WriteOutcome],
             Role::Statistician => &[
                 ReadTrial,

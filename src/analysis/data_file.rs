@@ -1,8 +1,8 @@
 //! The data file of `lodkast analyse`: CSV with a header, one row a participant.
 //!
-//! Columns: `participant`, `arm`, one for each factor, and for each endpoint its id; a time to an
-//! event has `<id>` (in weeks, unless the protocol says otherwise) and `<id>_event` (1 event,
-//! 0 censored, 2 and above competing events). Empty is missing. Every fault names its line.
+//! Every factor has a column by its id, and every endpoint too; a time to an event has another one,
+//! ending in `_event`, that tells how the time ended (`docs/data-file.md`). A field left empty is
+//! missing. Every fault names its line.
 
 use super::columns::{Column, Dataset, Values};
 use super::flow::{Flow, allocated};

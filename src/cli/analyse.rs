@@ -1,4 +1,4 @@
-//! `lodkast analyse`: the full analysis of a file, without server or database.
+//! `lodkast analyse`: analyses a data file where it lies.
 
 use super::{Done, Stopped, print, read_file, read_protocol};
 use crate::analysis::{self, Dataset};

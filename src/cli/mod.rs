@@ -1,7 +1,7 @@
 //! The command line, one file for each subcommand.
 //!
-//! Exit code 0 when done, 1 when the answer is no, 2 for wrong usage or input, with one line on
-//! standard error that names what is at fault.
+//! A command ends with 0 where it did what was asked. It ends with 2 where it was asked wrongly, and
+//! with 1 for every other failure; standard error then says what was wrong, and where.
 
 mod allocate;
 mod analyse;
@@ -46,7 +46,7 @@ enum Command {
     Key(key::Command),
     /// Draw offline: factors as CSV on standard input, allocations on standard output
     Allocate(allocate::Options),
-    /// Analyse a data file, without server or database
+    /// Analyse a data file
     Analyse(analyse::Options),
     /// Import an existing trial's enrolments, conversations or outcomes
     Import(import::Options),

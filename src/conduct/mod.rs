@@ -1,4 +1,4 @@
-//! What happens while the trial runs, one file per use case.
+//! The use cases of a running trial, each in a file of its own.
 //!
 //! A use case reads and validates, decides (a pure step), persists, and appends its facts to the
 //! ledger, all in one transaction. Writes of citizens and sources go through [`group`], which does

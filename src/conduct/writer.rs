@@ -1,5 +1,5 @@
-//! The one writer of this process: takes single writes from a bounded queue, and commits whatever
-//! is waiting in one transaction for each trial.
+//! The thread that does all single writes of this process. What has queued up while it was busy
+//! shares the next commit.
 
 use super::group::{self, Answer, Task};
 use super::{Refusal, Service};

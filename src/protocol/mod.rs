@@ -1,5 +1,4 @@
-//! What the trial promises before it starts: arms, factors, eligibility, the draw, endpoints and
-//! the analysis plan.
+//! The plan of a trial as it stands before anybody is enrolled.
 //!
 //! A protocol is one document, TOML or JSON, with the same keys. It is read strictly (an unknown
 //! key is a fault, every fault is told at once) and identified by the SHA-256 of its canonical

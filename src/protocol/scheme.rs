@@ -55,7 +55,7 @@ pub struct DrawUnit {
 pub struct Randomization {
     pub method: Method,
     pub scheme: Scheme,
-    /// A public source of randomness that becomes known after the commitment.
+    /// Names a public draw of lots, later than the commitment, whose result goes into the seed.
     pub public_randomness: Option<String>,
 }
 

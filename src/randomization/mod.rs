@@ -1,8 +1,7 @@
-//! Who gets which arm: seed, streams, methods, replay.
+//! The draw: from a seed to the arm of every index of every stratum.
 //!
-//! Pure and value-stable: the same seed, trial, stratum and index give the same arm on every
-//! machine and in every release of draw version [`DRAW_VERSION`]. Nothing here depends on a
-//! library's sampling code, a floating-point number, the machine's word size or the database.
+//! Value-stable: an arm that [`DRAW_VERSION`] has once given, it gives on every machine and in every
+//! release. So all of it is integer arithmetic on one keystream, written out here, and
 //! `docs/randomization.md` specifies it to the bit.
 
 mod methods;
@@ -14,5 +13,5 @@ pub use methods::{Allocator, NotDrawn};
 pub use seed::{Commitment, Seed};
 pub use stratum::StratumLabel;
 
-/// The version of the specification of the draw; a change of any value makes a new one.
+/// Names the rules of the draw. Whoever changes an arm that they give changes this name.
 pub const DRAW_VERSION: &str = "lodkast-draw-1";

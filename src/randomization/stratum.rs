@@ -3,7 +3,7 @@
 use crate::protocol::canonical;
 use serde_json::{Map, Value};
 
-/// The canonical JSON (RFC 8785, NFC) of an object with the levels of the stratification factors,
+/// A stratum by its levels, as canonical JSON that maps each stratification factor to its level,
 /// as in `{"site":"aalborg","target_group":"job_ready"}`; `{}` where there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StratumLabel(String);

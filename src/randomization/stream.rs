@@ -3,7 +3,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// ChaCha20 (20 rounds, 64-bit block counter from 0, nonce 0), read as little-endian 32-bit words.
+/// ChaCha20 in Bernstein's layout with all of counter and nonce 0 at the start, four bytes at a
+/// time, the least significant first.
 pub struct Stream(ChaCha20Rng);
 
 impl Stream {

@@ -1,8 +1,8 @@
 //! Numbers in, estimates out. Knows no trial, no database, no JSON.
 //!
-//! Every estimator takes plain slices and a [`Question`], and returns an [`Estimate`] or a
-//! [`Fault`] that names what is wrong with the input. Never a NaN, never a different estimator than
-//! the one that was asked for. Effects are arm minus (or over) reference. Results do not depend on
+//! An estimator answers a [`Question`] about plain slices with an [`Estimate`], or with a [`Fault`]
+//! where the input bears no answer. It has no other way out: nothing is NaN, and nothing else is
+//! estimated instead. Effects are arm minus (or over) reference. Results do not depend on
 //! the order of the rows: counts are whole numbers and sums are taken over sorted values.
 //! `docs/statistics.md` lists formula, reference and the agreement reached for each.
 

@@ -1,8 +1,8 @@
 //! `lodkast demo`: the whole job on a fresh machine.
 //!
-//! A new SQLite file, the example protocol, a synthetic population with the figures of the Danish
-//! reports; enrolled, drawn, met, employed and analysed through the real HTTP API, week by week of a
-//! simulated year that ends today; then the service goes on serving.
+//! In a folder of its own it makes a database and keys, starts the service, and lets synthetic citizens
+//! live through a simulated year that ends today. Whatever it does to the trial it does as any other
+//! client would, over HTTP. Then it goes on serving.
 
 mod client;
 mod population;
