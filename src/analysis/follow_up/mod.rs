@@ -1,0 +1,165 @@
+//! From the facts of a data cut to the columns of the analysis.
+//!
+//! A participant whose horizon (plus the weeks that a job must last) lies beyond the day to which
+//! the source is complete is not mature: missing for values at the horizon, censored for times.
+
+mod person;
+mod reported;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub(in crate::analysis) use values::until_horizon;
+
+use super::columns::{Column, Dataset};
+use super::facts::{CutData, Enrolled};
+use super::flow::Flow;
+use super::spells::{Report, spells};
+use crate::protocol::{Endpoint, EndpointKind, FactorKind, Origin, Protocol, SITE};
+use person::{Person, people, report};
+use std::collections::HashMap;
+use values::{composite_event, horizon_days, judged_days, values};
+
+/// A draw names an arm that the protocol does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("a draw names an arm that the protocol does not have")]
+pub struct UnknownArm;
+
+impl Dataset {
+    /// The columns of a data cut under a protocol.
+    ///
+    /// # Errors
+    /// Where a draw names an arm that the protocol does not have.
+    pub fn from_cut(protocol: &Protocol, data: &CutData) -> Result<Self, UnknownArm> {
+        let people = people(protocol, data);
+        let mut dataset = Self {
+            arms: people
+                .iter()
+                .map(|p| protocol.arm_index(&p.enrolled.arm).ok_or(UnknownArm))
+                .collect::<Result<_, _>>()?,
+            digest: data.digest.clone(),
+            flow: flow(protocol, data),
+            ..Self::default()
+        };
+        for factor in &protocol.factors {
+            let column = match factor.kind {
+                FactorKind::Level => Column::Levels(
+                    people
+                        .iter()
+                        .map(|p| level(p.enrolled, &factor.id))
+                        .collect(),
+                ),
+                FactorKind::Number => Column::Numbers(
+                    people
+                        .iter()
+                        .map(|p| p.enrolled.factors.get(&factor.id).and_then(|v| v.as_f64()))
+                        .collect(),
+                ),
+            };
+            dataset.factors.insert(factor.id.clone(), column);
+        }
+        for endpoint in &protocol.endpoints {
+            let values = values(protocol, endpoint, &people);
+            dataset.endpoints.insert(endpoint.id.clone(), values);
+            let warnings = endpoint_warnings(protocol, endpoint, &people);
+            if !warnings.is_empty() {
+                dataset
+                    .endpoint_warnings
+                    .insert(endpoint.id.clone(), warnings);
+            }
+        }
+        dataset.warnings = warnings(data);
+        Ok(dataset)
+    }
+}
+
+fn level(enrolled: &Enrolled, factor: &str) -> Option<String> {
+    if factor == SITE {
+        return enrolled.site.clone();
+    }
+    enrolled
+        .factors
+        .get(factor)
+        .and_then(|value| value.as_str())
+        .map(str::to_owned)
+}
+
+fn flow(protocol: &Protocol, data: &CutData) -> Flow {
+    let mut arms: HashMap<String, i64> = HashMap::new();
+    for enrolled in &data.participants {
+        *arms.entry(enrolled.arm.clone()).or_default() += 1;
+    }
+    let ids = data
+        .participants
+        .iter()
+        .map(|enrolled| enrolled.id.clone())
+        .collect();
+    Flow::of(protocol, &data.screenings, &ids, &arms)
+}
+
+fn endpoint_warnings(protocol: &Protocol, endpoint: &Endpoint, people: &[Person]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if endpoint.from == Origin::Employment {
+        let immature = people
+            .iter()
+            .filter(|p| judged_days(endpoint, p).is_none_or(|days| days < horizon_days(endpoint)))
+            .count();
+        if immature > 0 {
+            warnings.push(format!(
+                "{immature} participants have not been followed to the horizon by a complete source"
+            ));
+        }
+    }
+    let no_worst_value = !matches!(
+        endpoint.kind,
+        EndpointKind::Binary | EndpointKind::TimeToEvent
+    ) && endpoint.from != Origin::Employment;
+    if no_worst_value {
+        let met = people
+            .iter()
+            .filter(|p| composite_event(protocol, endpoint, p).is_some())
+            .count();
+        if met > 0 {
+            warnings.push(format!(
+                "{met} participants met an event whose strategy is composite: this endpoint has no \
+                 worst value, and theirs are used as they are"
+            ));
+        }
+    }
+    if matches!(endpoint.from, Origin::Survey(_)) {
+        warnings.push("this version takes no answers to surveys".into());
+    }
+    let several = people.iter().any(|person| {
+        person.outcomes.iter().any(|outcome| {
+            outcome.body.endpoint.as_deref() == Some(endpoint.id.as_str())
+                && outcome.body.event.is_some_and(|event| event > 1)
+        })
+    });
+    if several {
+        warnings.push(COMPETING.into());
+    }
+    warnings
+}
+
+/// What is said where other events are treated as censoring.
+pub(in crate::analysis) const COMPETING: &str =
+    "competing events are treated as censoring: the estimates speak of a world without them";
+
+fn warnings(data: &CutData) -> Vec<String> {
+    let mut reports: HashMap<(&str, &str), Vec<Report>> = HashMap::new();
+    for outcome in &data.outcomes {
+        if let Some(report) = report(&outcome.body) {
+            reports
+                .entry((&outcome.participant, &outcome.source))
+                .or_default()
+                .push(report);
+        }
+    }
+    let lonely: u64 = reports.values().map(|reports| spells(reports).1).sum();
+    if lonely > 0 {
+        return vec![format!(
+            "{lonely} ends of employment without a start are left out"
+        )];
+    }
+    Vec::new()
+}
