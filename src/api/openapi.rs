@@ -88,7 +88,8 @@ fn fits(pattern: &str, path: &str) -> bool {
     loop {
         match (known.next(), asked.next()) {
             (None, None) => return true,
-            (Some(known), Some(part)) if known.starts_with('{') || known == part => {}
+            (Some(known), Some(part))
+                if known == part || (known.starts_with('{') && !part.is_empty()) => {}
             _ => return false,
         }
     }

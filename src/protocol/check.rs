@@ -61,8 +61,13 @@ fn unique_ids(protocol: &Protocol, faults: &Faults) {
         "received",
         "weight",
     ];
+    let of_event = |id: &str| {
+        protocol.endpoints.iter().any(|other| {
+            other.kind == EndpointKind::TimeToEvent && format!("{}_event", other.id) == id
+        })
+    };
     for (i, factor) in protocol.factors.iter().enumerate() {
-        if reserved.contains(&factor.id.as_str()) {
+        if reserved.contains(&factor.id.as_str()) || of_event(&factor.id) {
             faults.add(
                 format!("factors[{i}].id"),
                 "is the name of another column of data files",
@@ -70,10 +75,7 @@ fn unique_ids(protocol: &Protocol, faults: &Faults) {
         }
     }
     for (i, endpoint) in protocol.endpoints.iter().enumerate() {
-        let of_event = protocol.endpoints.iter().any(|other| {
-            other.kind == EndpointKind::TimeToEvent && format!("{}_event", other.id) == endpoint.id
-        });
-        if of_event {
+        if of_event(&endpoint.id) {
             faults.add(
                 format!("endpoints[{i}].id"),
                 "is the name of another column of data files",
@@ -122,6 +124,16 @@ fn factors(protocol: &Protocol, faults: &Faults) {
         }
         if factor.id == SITE && factor.kind != FactorKind::Level {
             fault("kind", "cannot be number: the site scopes who may see what");
+        }
+        if factor
+            .levels
+            .iter()
+            .any(|level| level.starts_with(['=', '+', '-', '@']))
+        {
+            fault(
+                "levels",
+                "must not begin with =, +, - or @, which spreadsheets run as formulas",
+            );
         }
         let distinct: BTreeSet<_> = factor.levels.iter().collect();
         if distinct.len() != factor.levels.len() {
@@ -228,6 +240,10 @@ fn plan(protocol: &Protocol, faults: &Faults) {
         None => faults.add("analysis.primary", "is not the id of an endpoint"),
         Some(endpoint) => primary_estimator(protocol, endpoint, faults),
     }
+    let ratio = protocol
+        .endpoint(&plan.primary)
+        .and_then(|endpoint| protocol.primary_estimator(endpoint).ok())
+        .is_some_and(|chosen| chosen.is_ratio());
     let binary = |endpoint: &Endpoint| endpoint.kind == EndpointKind::Binary;
     if protocol.endpoint(&plan.primary).is_some_and(binary)
         && plan.margin.is_some_and(|margin| margin.abs() >= 1.0)
@@ -249,10 +265,6 @@ fn plan(protocol: &Protocol, faults: &Faults) {
             let better = protocol
                 .endpoint(&plan.primary)
                 .map(|endpoint| endpoint.better);
-            let ratio = plan
-                .estimator
-                .as_deref()
-                .is_some_and(|id| id.contains("ratio"));
             match better {
                 Some(Better::Higher) if !ratio && margin > 0.0 => {
                     faults.add(

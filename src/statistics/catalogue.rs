@@ -59,6 +59,14 @@ const fn made(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
 }
 
 impl Entry {
+    /// Whether the effect is a ratio, with 1 for no effect.
+    pub fn is_ratio(&self) -> bool {
+        self.id.contains("ratio")
+            || ["cox", "fine_gray", "cause_specific_cox"]
+                .iter()
+                .any(|id| self.id.starts_with(id))
+    }
+
     const fn by_default(self) -> Self {
         Self {
             default_for: self.outcomes,

@@ -87,14 +87,9 @@ impl From<Error> for StoreError {
 /// PostgreSQL, a busy database on SQLite. Servers
 /// that speak another language tell those by text only; there a deadlock is an error, not a race.
 fn is_contention(message: &str) -> bool {
-    [
-        "deadlock detected",
-        "lock timeout",
-        "is locked",
-        "database is busy",
-    ]
-    .iter()
-    .any(|text| message.contains(text))
+    ["deadlock detected", "is locked"]
+        .iter()
+        .any(|text| message.contains(text))
 }
 
 /// A connection of one kind or the other.

@@ -5,6 +5,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// The job centres of the demonstration.
 pub const SITES: [&str; 12] = [
@@ -57,9 +58,8 @@ pub struct Citizen {
 }
 
 impl Citizen {
-    /// The citizen with this count. Two may get the same number, if seldom: the service then answers
-    /// that the citizen is enrolled already.
-    pub fn draw(rng: &mut ChaCha20Rng, count: u32) -> Self {
+    /// A citizen; the count goes into the number.
+    fn draw(rng: &mut ChaCha20Rng, count: u32) -> Self {
         let age = rng.random_range(18..=64);
         let (day, month) = (rng.random_range(1..=28), rng.random_range(1..=12));
         let year = 2026 - age;
@@ -94,6 +94,26 @@ impl Citizen {
             "consent": {"version": "2026-1", "given_on": enrolled_on},
             "enrolled_on": enrolled_on,
         })
+    }
+}
+
+/// Draws citizens, no two of whom have one number.
+#[derive(Debug, Default)]
+pub struct Population {
+    drawn: u32,
+    numbers: HashSet<String>,
+}
+
+impl Population {
+    /// The next citizen.
+    pub fn next(&mut self, rng: &mut ChaCha20Rng) -> Citizen {
+        loop {
+            self.drawn += 1;
+            let citizen = Citizen::draw(rng, self.drawn);
+            if self.numbers.insert(citizen.number.clone()) {
+                return citizen;
+            }
+        }
     }
 }
 

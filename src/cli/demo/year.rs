@@ -2,7 +2,7 @@
 //! municipal systems post: late, twice, corrected, in bulk.
 
 use super::client::{Client, Tally};
-use super::population::{Citizen, Life};
+use super::population::{Citizen, Life, Population};
 use super::{Done, Stopped};
 use crate::clock::{Clock, danish_day};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -59,7 +59,7 @@ pub fn live(
     let mut rng = ChaCha20Rng::seed_from_u64(2020);
     let mut lives: Vec<Life> = Vec::new();
     let (mut meetings, mut outcomes) = (Post::new(sites.len()), Post::new(1));
-    let (mut asked, mut number) = (0, 0_u64);
+    let (mut population, mut number) = (Population::default(), 0_u64);
     let mut sums = [Tally::default(); 2];
     let style = ProgressStyle::with_template("{msg:<12} {bar:30} {pos:>7}/{len}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -93,10 +93,7 @@ pub fn live(
         while (lives.len() as u64) < target {
             let missing = (target - lives.len() as u64) as usize;
             let batch: Vec<Citizen> = (0..missing.min(500))
-                .map(|_| {
-                    asked += 1;
-                    Citizen::draw(&mut rng, asked)
-                })
+                .map(|_| population.next(&mut rng))
                 .collect();
             for (citizen, answer) in enrol(trial, sites, &day, batch)? {
                 let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();

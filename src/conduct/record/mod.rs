@@ -223,6 +223,14 @@ pub fn page(
     limit: i64,
 ) -> Result<Vec<StoredFact>, Refusal> {
     service.trial(caller, trial, stream.read_right())?;
+    let blinded = caller.role == Role::Statistician;
+    if blinded && participant.is_some() {
+        // The answer would tell which blinded id belongs to which participant.
+        return Err(Refusal::field(
+            "participant",
+            "cannot be asked for while the trial is blinded",
+        ));
+    }
     let sites = caller.site_list();
     let mut facts = service.store.read(|tx| {
         let page = crate::store::Page {
@@ -234,7 +242,7 @@ pub fn page(
         };
         Ok::<_, Refusal>(tx.page_facts(trial, &page)?)
     })?;
-    if caller.role == Role::Statistician {
+    if blinded {
         for fact in &mut facts {
             let id = fact.participant_id.as_deref();
             fact.participant_id = id.map(|id| service.blinded_id(trial, id));
