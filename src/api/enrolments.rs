@@ -11,7 +11,7 @@ use crate::conduct::{Refusal, enrolment};
 use actix_web::{HttpRequest, HttpResponse, post, web};
 
 /// Enrol a citizen: 201 with the arm, 200 with the same arm where already enrolled, 422
-/// `/problems/not-eligible` where screened out.
+/// `/not-eligible` where screened out.
 #[utoipa::path(post, path = "/v1/trials/{trial}/enrolments", tag = "enrolments", params(("trial" = String, Path)),
     request_body = super::schema::EnrolmentRequest,
     responses((status = 201, body = Object), (status = 200, body = Object), (status = 409, body = Problem), (status = 422, body = Problem)))]

@@ -18,9 +18,9 @@ const RETRY_AFTER: &str = "1";
 /// A problem document.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// Kind of the problem, relative to the service: `/problems/not-eligible`.
+    /// Kind of the problem, relative to the service: `/not-eligible`.
     #[serde(rename = "type")]
-    #[schema(example = "/problems/invalid-request")]
+    #[schema(example = "/invalid-request")]
     pub kind: String,
     pub title: &'static str,
     pub status: u16,
@@ -49,7 +49,7 @@ pub struct InvalidField {
 impl Problem {
     pub fn new(code: &str, title: &'static str, status: u16, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("/problems/{code}"),
+            kind: format!("/{code}"),
             title,
             status,
             detail: detail.into(),

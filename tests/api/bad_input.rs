@@ -133,6 +133,6 @@ fn bodies_lines_and_arrays_beyond_the_limits_are_refused() {
     let headers = [("Content-Type", "application/x-ndjson")];
     let body = format!("{large}\n{}\n", conversation("c9", &participant));
     let lines = source.send("POST", &path, &headers, &body).lines();
-    assert_eq!(lines[0]["problem"]["type"], "/problems/too-large");
+    assert_eq!(lines[0]["problem"]["type"], "/too-large");
     assert_eq!(lines[1]["status"], "recorded");
 }

@@ -206,3 +206,24 @@ fn two_copies_draw_as_one(app: &TestApp) {
     );
     assert_eq!(draws_follow_the_seed(app, &administrator), 60);
 }
+
+/// A lock that is not had in time is told at once: the writer does not wait for it again and again.
+#[test]
+fn a_lock_that_is_not_had_is_503_and_nothing_is_kept() {
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, PgConnection};
+    let app = TestApp::postgres_with_settings(|config| config.database.wait_seconds = 1);
+    app.enrolling();
+    let enroller = app.enroller();
+    let path = format!("{TRIAL}/enrolments");
+    let mut other = PgConnection::establish(&app.database).unwrap();
+    other
+        .batch_execute("BEGIN; SELECT * FROM ledger_heads FOR UPDATE;")
+        .unwrap();
+    let refused = enroller.post(&path, &citizen(&number(1)));
+    assert!(refused.header("retry-after").is_some());
+    refused.expect_problem(503, "unavailable");
+    assert_eq!(app.service.store.retries(), 0);
+    other.batch_execute("ROLLBACK").unwrap();
+    enroller.post(&path, &citizen(&number(1))).expect(201);
+}

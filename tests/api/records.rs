@@ -110,7 +110,7 @@ on_both! {
         let told: Vec<(i64, &str, &str)> = lines[..lines.len() - 1]
             .iter()
             .map(|line| {
-                let kind = line["problem"]["type"].as_str().unwrap_or("").trim_start_matches("/problems/");
+                let kind = line["problem"]["type"].as_str().unwrap_or("").trim_start_matches("/");
                 (line["line"].as_i64().unwrap(), line["status"].as_str().unwrap(), kind)
             })
             .collect();

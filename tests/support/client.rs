@@ -38,7 +38,7 @@ impl Answer {
             self.text
         );
         let body = self.expect(status);
-        assert_eq!(body["type"], format!("/problems/{kind}"), "{body}");
+        assert_eq!(body["type"], format!("/{kind}"), "{body}");
         assert_eq!(body["status"], status);
         body
     }

@@ -66,6 +66,15 @@ impl TestApp {
         )
     }
 
+    /// On PostgreSQL, with other settings.
+    pub fn postgres_with_settings(change: impl Fn(&mut Config)) -> Self {
+        Self::start(
+            new_postgres_database(),
+            tempfile::tempdir().unwrap(),
+            change,
+        )
+    }
+
     /// On SQLite, with other settings.
     pub fn with_settings(change: impl Fn(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -106,9 +115,10 @@ impl TestApp {
         let mut config = Config::load(None).unwrap();
         config.database.url.clone_from(&url);
         config.database.connections = 6;
+        config.database.wait_seconds = 20;
         config.server.workers = 2;
         change(&mut config);
-        let wait = Duration::from_secs(20);
+        let wait = Duration::from_secs(config.database.wait_seconds);
         let store = Store::open(&url, config.database.connections, wait).unwrap();
         store.migrate().unwrap();
         let service = Service::open(store, clock.clone(), secrets, config).unwrap();

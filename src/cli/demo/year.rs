@@ -199,7 +199,7 @@ fn enrol(
                         let (status, answer) = client.try_post(path, &citizen.request(day))?;
                         match (status, answer["type"].as_str()) {
                             (201, _) => enrolled.push((citizen.clone(), answer)),
-                            (200, _) | (422, Some("/problems/not-eligible")) => {}
+                            (200, _) | (422, Some("/not-eligible")) => {}
                             _ => {
                                 let site = sites[citizen.site].name;
                                 let told = format!("enrolment at {site}: {status} {answer}");
