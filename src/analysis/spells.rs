@@ -10,6 +10,17 @@ use chrono::{NaiveDate, TimeDelta};
 pub struct Spell {
     pub start: NaiveDate,
     pub end: Option<NaiveDate>,
+    /// The last day of which the source of a spell that goes on has reported.
+    pub known_until: NaiveDate,
+}
+
+/// Whether something holds, as far as the sources tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Yes,
+    No,
+    /// A job goes on of which its source has reported too little.
+    Unknown,
 }
 
 /// What a source reported of one participant's employment.
@@ -24,10 +35,10 @@ pub enum Report {
     },
 }
 
-/// The spells in order, and how many ends had no start.
+/// The spells of one source in order, and how many ends had no start.
 ///
 /// Each end closes the earliest job that is still open; jobs that overlap or touch are merged.
-pub fn spells(reports: &[Report]) -> (Vec<Spell>, u64) {
+pub fn spells(reports: &[Report], known_until: NaiveDate) -> (Vec<Spell>, u64) {
     let mut starts: Vec<(NaiveDate, Option<NaiveDate>)> = Vec::new();
     let mut ends: Vec<NaiveDate> = Vec::new();
     for report in reports {
@@ -41,7 +52,11 @@ pub fn spells(reports: &[Report]) -> (Vec<Spell>, u64) {
     let mut jobs: Vec<Spell> = Vec::new();
     let mut lonely = 0;
     for &(start, until) in &starts {
-        jobs.push(Spell { start, end: until });
+        jobs.push(Spell {
+            start,
+            end: until,
+            known_until,
+        });
     }
     // An end that was reported stands over an end that was only announced.
     let mut closed = vec![false; jobs.len()];
@@ -71,6 +86,7 @@ pub fn merged(mut jobs: Vec<Spell>) -> Vec<Spell> {
     {
         match merged.last_mut() {
             Some(last) if last.end.is_none_or(|end| job.start <= end) => {
+                last.known_until = last.known_until.max(job.known_until);
                 last.end = match (last.end, job.end) {
                     (Some(a), Some(b)) => Some(a.max(b)),
                     _ => None,
@@ -83,17 +99,41 @@ pub fn merged(mut jobs: Vec<Spell>) -> Vec<Spell> {
 }
 
 impl Spell {
-    /// Whether the citizen is employed on this day.
-    pub fn holds_on(&self, day: NaiveDate) -> bool {
-        self.start <= day && self.end.is_none_or(|end| day < end)
+    /// Whether the citizen is employed on this day, in a spell of at least so many weeks.
+    pub fn holds_on(&self, day: NaiveDate, weeks: u32) -> Told {
+        if day < self.start || self.end.is_some_and(|end| end <= day) {
+            return Told::No;
+        }
+        match self.lasts(weeks) {
+            Told::Yes if self.end.is_none() && day > self.known_until => Told::Unknown,
+            told => told,
+        }
     }
 
-    /// Whether the spell lasts at least so many weeks; one that goes on is judged by the day to
-    /// which its source is complete.
-    pub fn lasts(&self, weeks: u32, complete: NaiveDate) -> bool {
-        let end = self.end.unwrap_or(complete + TimeDelta::days(1));
-        (end - self.start).num_days() >= 7 * i64::from(weeks)
+    /// Whether the spell lasts at least so many weeks; one that goes on is judged as far as its source
+    /// has reported.
+    pub fn lasts(&self, weeks: u32) -> Told {
+        let end = self.end.unwrap_or(self.known_until + TimeDelta::days(1));
+        let long_enough = (end - self.start).num_days() >= 7 * i64::from(weeks);
+        match (long_enough, self.end) {
+            (true, _) => Told::Yes,
+            (false, Some(_)) => Told::No,
+            (false, None) => Told::Unknown,
+        }
     }
+}
+
+/// Whether one of the spells holds on this day: unknown only where none is known to.
+pub fn employed_on(spells: &[Spell], day: NaiveDate, weeks: u32) -> Told {
+    let mut told = Told::No;
+    for spell in spells {
+        match spell.holds_on(day, weeks) {
+            Told::Yes => return Told::Yes,
+            Told::Unknown => told = Told::Unknown,
+            Told::No => {}
+        }
+    }
+    told
 }
 
 #[cfg(test)]
@@ -117,20 +157,24 @@ mod tests {
 
     #[test]
     fn a_spell_runs_from_its_start_to_the_day_before_its_end() {
-        let (found, lonely) = spells(&[ended(10), started(3)]);
+        let (found, lonely) = spells(&[ended(10), started(3)], day(400));
         assert_eq!((found.len(), lonely), (1, 0));
-        assert!(!found[0].holds_on(day(2)) && found[0].holds_on(day(3)));
-        assert!(found[0].holds_on(day(9)) && !found[0].holds_on(day(10)));
+        let holds = |on| found[0].holds_on(day(on), 0) == Told::Yes;
+        assert!(!holds(2) && holds(3) && holds(9) && !holds(10));
     }
 
     #[test]
     fn overlapping_and_touching_jobs_are_one_spell() {
-        let (found, _) = spells(&[started(0), started(5), ended(7), ended(20), started(20)]);
+        let (found, _) = spells(
+            &[started(0), started(5), ended(7), ended(20), started(20)],
+            day(400),
+        );
         assert_eq!(
             found,
             [Spell {
                 start: day(0),
-                end: None
+                end: None,
+                known_until: day(400)
             }]
         );
     }
@@ -141,8 +185,11 @@ mod tests {
             on: day(0),
             until: Some(day(30)),
         };
-        assert_eq!(spells(&[announced]).0[0].end, Some(day(30)));
-        assert_eq!(spells(&[announced, ended(12)]).0[0].end, Some(day(12)));
+        assert_eq!(spells(&[announced], day(400)).0[0].end, Some(day(30)));
+        assert_eq!(
+            spells(&[announced, ended(12)], day(400)).0[0].end,
+            Some(day(12))
+        );
     }
 
     #[test]
@@ -151,39 +198,51 @@ mod tests {
             on: day(0),
             until: Some(day(10)),
         };
-        let (found, _) = spells(&[announced, started(20), ended(30)]);
+        let (found, _) = spells(&[announced, started(20), ended(30)], day(400));
         assert_eq!(
             found,
             [
                 Spell {
                     start: day(0),
-                    end: Some(day(10))
+                    end: Some(day(10)),
+                    known_until: day(400)
                 },
                 Spell {
                     start: day(20),
-                    end: Some(day(30))
+                    end: Some(day(30)),
+                    known_until: day(400)
                 }
             ]
         );
-        assert_eq!(spells(&[announced, ended(14)]).0[0].end, Some(day(14)));
+        assert_eq!(
+            spells(&[announced, ended(14)], day(400)).0[0].end,
+            Some(day(14))
+        );
     }
 
     #[test]
     fn an_end_without_a_start_is_counted() {
-        assert_eq!(spells(&[ended(4), started(9)]).1, 1);
+        assert_eq!(spells(&[ended(4), started(9)], day(400)).1, 1);
     }
 
     #[test]
     fn a_spell_that_goes_on_lasts_as_long_as_its_source_tells() {
-        let spell = Spell {
+        let until = |known| Spell {
             start: day(0),
             end: None,
+            known_until: day(known),
         };
-        assert!(!spell.lasts(4, day(26)) && spell.lasts(4, day(27)));
+        assert_eq!(
+            (until(26).lasts(4), until(27).lasts(4)),
+            (Told::Unknown, Told::Yes)
+        );
+        assert_eq!(until(27).holds_on(day(28), 0), Told::Unknown);
         let ended = Spell {
-            start: day(0),
             end: Some(day(28)),
+            ..until(400)
         };
-        assert!(ended.lasts(4, day(400)) && !ended.lasts(5, day(400)));
+        assert_eq!((ended.lasts(4), ended.lasts(5)), (Told::Yes, Told::No));
+        assert_eq!(employed_on(&[until(5), until(50)], day(40), 0), Told::Yes);
+        assert_eq!(employed_on(&[until(5)], day(40), 0), Told::Unknown);
     }
 }

@@ -42,6 +42,8 @@ pub struct RecordAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecordItem {
     sequence: i64,
+    /// Absent, with `source_id`, for who sees blinded ids.
+    #[serde(skip_serializing_if = "String::is_empty")]
     id: String,
     participant: Option<String>,
     source: Option<String>,

@@ -101,7 +101,11 @@ async fn end_on_signal(handle: ServerHandle) {
         })
         .await;
         tracing::info!(graceful, "the service is asked to end");
-        actix_web::rt::spawn(handle.stop(graceful));
+        if !graceful {
+            // The server does not hear a second wish before the first is fulfilled.
+            std::process::exit(130);
+        }
+        actix_web::rt::spawn(handle.stop(true));
     }
 }
 

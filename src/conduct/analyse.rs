@@ -38,7 +38,7 @@ pub struct Told {
     pub data_cut: i64,
     pub look: Option<i32>,
     pub pooled: bool,
-    /// How many analyses by arm this trial has had, this one included.
+    /// How often this trial has been looked at by arm, by analysis or export, this time included.
     pub looks_so_far: i32,
     pub protocol_version: i32,
     pub software: String,
@@ -100,7 +100,7 @@ pub fn ask(
             tx.insert_facts(trial, number, vec![fact.seal(service, caller, now)])?;
         }
         // The head of the ledger is locked by now: no other look is being counted.
-        let looks_so_far = tx.count_looks(trial)? + i32::from(!pooled);
+        let looks_so_far = tx.count_kind(trial, FactKind::Look.as_str())? as i32;
         tx.insert_analysis(&AnalysisRow {
             id: id.clone(),
             trial_id: trial.to_owned(),
@@ -133,11 +133,7 @@ fn start(service: &Service, id: &str) {
     let (service, id) = (service.clone(), id.to_owned());
     std::thread::spawn(move || {
         let running = &service.analyses;
-        {
-            // One at a time: each holds its whole data cut in memory.
-            let _turn = running.turn.lock().unwrap_or_else(PoisonError::into_inner);
-            compute(&service, &id);
-        }
+        compute(&service, &id);
         running
             .ids
             .lock()
@@ -152,9 +148,15 @@ fn start(service: &Service, id: &str) {
 fn compute(service: &Service, id: &str) {
     for pause in RETRIES {
         // A defect in an estimator fails this analysis and nothing else.
-        match catch_unwind(AssertUnwindSafe(|| finish(service, id))) {
+        let outcome = {
+            // One at a time: each holds its whole data cut in memory.
+            let running = &service.analyses;
+            let _turn = running.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            catch_unwind(AssertUnwindSafe(|| finish(service, id)))
+        };
+        match outcome {
             Ok(Ok(())) => return,
-            Ok(Err(Refusal::Store(error))) => {
+            Ok(Err(Refusal::Store(error @ (StoreError::Unreachable(_) | StoreError::Race(_))))) => {
                 tracing::warn!(analysis = %id, %error, "an analysis is tried again");
                 std::thread::sleep(pause);
             }

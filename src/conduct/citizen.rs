@@ -92,26 +92,52 @@ fn date_of_birth(digits: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(century + year, month as u32, day as u32)
 }
 
-/// Whether a text holds what looks like a citizen's number, so that it must not be kept: ten digits
-/// that begin with a date of birth, in any spelling. Up to two signs may stand between two digits.
+/// Whether a text holds what looks like a citizen's number, so that it must not be kept: groups of
+/// digits, one after the other with up to two separators between, that are ten digits together and
+/// begin with a date of birth. More digits may stand before and after such groups.
 pub fn holds_number(text: &str) -> bool {
-    let mut run = String::new();
-    let mut between = 0;
+    // The groups that follow each other closely enough; another sign starts anew.
+    let mut groups: Vec<String> = Vec::new();
+    let mut between = usize::MAX;
     for c in text.nfkc().filter(|c| !is_invisible(*c)) {
-        if let Some(digit) = c.to_digit(10) {
-            run.push(char::from_digit(digit, 10).unwrap_or('0'));
-            between = 0;
-        } else if !run.is_empty() && between < 2 && is_separator(c) {
-            between += 1;
-        } else {
-            if run.len() == 10 && date_of_birth(&run).is_some() {
-                return true;
+        match c.to_digit(10) {
+            Some(digit) => {
+                if between > 2 {
+                    groups.clear();
+                }
+                if between > 0 {
+                    groups.push(String::new());
+                }
+                between = 0;
+                if let Some(group) = groups.last_mut() {
+                    group.push(char::from_digit(digit, 10).unwrap_or('0'));
+                }
             }
-            run.clear();
-            between = 0;
+            None => {
+                if between == 0 && ends_with_number(&groups) {
+                    return true;
+                }
+                between = if is_separator(c) {
+                    between.saturating_add(1)
+                } else {
+                    usize::MAX
+                };
+            }
         }
     }
-    run.len() == 10 && date_of_birth(&run).is_some()
+    between == 0 && ends_with_number(&groups)
+}
+
+/// Whether the last groups together are ten digits that begin with a date of birth.
+fn ends_with_number(groups: &[String]) -> bool {
+    let mut digits = String::new();
+    for group in groups.iter().rev() {
+        digits.insert_str(0, group);
+        if digits.len() >= 10 {
+            break;
+        }
+    }
+    digits.len() == 10 && date_of_birth(&digits).is_some()
 }
 
 fn is_separator(c: char) -> bool {
@@ -181,6 +207,11 @@ mod tests {
     #[test]
     fn numbers_within_a_text_are_found_in_any_spelling() {
         for text in [
+            "0101901234-17",
+            "7 010190-1234",
+            "0101901234_20260302",
+            "17-0101901234",
+            "a 1 0101901234",
             "moved, see 010190-1234.",
             "0101901234",
             "x010190-1234",

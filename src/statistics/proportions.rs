@@ -110,7 +110,11 @@ pub fn newcombe(arm: Counts, reference: Counts, question: &Question) -> Result<E
     };
     match touching(distance) {
         Some(z) => {
-            let z = if difference > question.null { z } else { -z };
+            let z = if difference >= question.null || z == 0.0 {
+                z
+            } else {
+                -z
+            };
             made.statistic = Some(Statistic {
                 name: StatisticName::Z,
                 value: z,

@@ -17,7 +17,7 @@ pub struct AnalysisRow {
     pub look: Option<i32>,
     /// Made without the arms.
     pub pooled: bool,
-    /// How many analyses by arm the trial has had, this one included.
+    /// How often the trial had been looked at by arm, this time included.
     pub looks_so_far: i32,
     /// Version of the software that was asked.
     pub software: String,
@@ -52,16 +52,6 @@ impl Tx<'_> {
 
     pub fn find_result(&mut self, id: &str) -> Result<Option<ResultRow>, StoreError> {
         Ok(each!(self, c => analysis_results::table.find(id).first(c).optional())?)
-    }
-
-    /// How many analyses by arm a trial has had.
-    pub fn count_looks(&mut self, trial: &str) -> Result<i32, StoreError> {
-        let count: i64 = each!(self, c => analyses::table
-            .filter(analyses::trial_id.eq(trial))
-            .filter(analyses::pooled.eq(false))
-            .count()
-            .get_result(c))?;
-        Ok(count as i32)
     }
 
     /// Analyses of a trial in the order in which they were asked for, after `after`.

@@ -127,7 +127,8 @@ impl Tx<'_> {
             .map(|power| 4_i64.pow(power))
             .any(|size| (first..=last).contains(&size));
         if self.is_postgres() && grown {
-            self.execute("ANALYZE facts, citizens, participants")?;
+            // Not waiting for whoever else is at it, a VACUUM for instance.
+            self.execute("ANALYZE (SKIP_LOCKED) facts, citizens, participants")?;
         }
         Ok(())
     }
@@ -248,6 +249,15 @@ impl Tx<'_> {
             .select((facts::kind, count_star()))
             .load(c))?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// How many facts of one kind a trial has.
+    pub fn count_kind(&mut self, trial: &str, kind: &str) -> Result<i64, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq(kind))
+            .count()
+            .get_result(c))?)
     }
 
     /// The leaves up to a number, in order.

@@ -16,6 +16,7 @@ use super::facts::{CutData, Enrolled};
 use super::flow::Flow;
 use super::spells::{Report, spells};
 use crate::protocol::{Endpoint, EndpointKind, FactorKind, Origin, Protocol, SITE};
+use chrono::NaiveDate;
 use person::{Person, people, report};
 use std::collections::HashMap;
 use values::{composite_event, horizon_days, judged_days, values};
@@ -104,6 +105,20 @@ fn endpoint_warnings(protocol: &Protocol, endpoint: &Endpoint, people: &[Person]
             .iter()
             .filter(|p| judged_days(endpoint, p).is_none_or(|days| days < horizon_days(endpoint)))
             .count();
+        let stale = people
+            .iter()
+            .filter(|p| {
+                p.spells
+                    .iter()
+                    .any(|s| s.end.is_none() && Some(s.known_until) < p.complete)
+            })
+            .count();
+        if stale > 0 {
+            warnings.push(format!(
+                "{stale} participants hold a job of which its source has told less than others tell \
+                 of their site: what rests on it alone is missing"
+            ));
+        }
         if immature > 0 {
             warnings.push(format!(
                 "{immature} participants have not been followed to the horizon by a complete source"
@@ -155,7 +170,10 @@ fn warnings(data: &CutData) -> Vec<String> {
                 .push(report);
         }
     }
-    let lonely: u64 = reports.values().map(|reports| spells(reports).1).sum();
+    let lonely: u64 = reports
+        .values()
+        .map(|reports| spells(reports, NaiveDate::MIN).1)
+        .sum();
     if lonely > 0 {
         return vec![format!(
             "{lonely} ends of employment without a start are left out"

@@ -103,8 +103,7 @@ fn end_with_death(person: &mut Person) {
 }
 
 /// The spells that the sources report, each source by itself: an end of one source does not close a
-/// job of another. Where a job goes on, nothing is judged beyond the day to which its own source has
-/// reported.
+/// job of another, and a job that goes on is known as far as its own source has reported.
 fn read_spells(person: &mut Person, extracts: &HashMap<&str, NaiveDate>) {
     let mut sources: BTreeMap<&str, Vec<Report>> = BTreeMap::new();
     for outcome in &person.outcomes {
@@ -114,11 +113,11 @@ fn read_spells(person: &mut Person, extracts: &HashMap<&str, NaiveDate>) {
     }
     let mut jobs = Vec::new();
     for (source, reports) in sources {
-        let (found, _) = spells(&reports);
-        if found.iter().any(|spell| spell.end.is_none()) {
-            person.complete = person.complete.min(extracts.get(source).copied());
-        }
-        jobs.extend(found);
+        let known_until = extracts
+            .get(source)
+            .copied()
+            .unwrap_or(person.enrolled.enrolled_on);
+        jobs.extend(spells(&reports, known_until).0);
     }
     person.spells = merged(jobs);
 }

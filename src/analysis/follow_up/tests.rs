@@ -196,7 +196,9 @@ fn a_job_is_judged_no_further_than_its_own_source_has_reported() {
     (other.source, other.participant) = ("elsewhere".into(), "somebody else".into());
     let data = dataset("treatment_policy", vec![short, other]);
     assert_eq!((held(&data), weeks(&data)), (None, None));
-    assert_eq!(time_of(&data, "time"), Some((1.0 / 7.0, false)));
+    // Whether the job lasted is not known: censored where it began.
+    assert_eq!(time_of(&data, "time"), Some((4.0, false)));
+    assert!(data.endpoint_warnings["held"][0].starts_with("1 participants hold a job"));
 }
 
 #[test]
@@ -224,4 +226,15 @@ fn where_nobody_reports_the_time_is_censored_at_the_draw() {
         (time_of(&data, "time"), held(&data)),
         (Some((0.0, false)), None)
     );
+}
+
+#[test]
+fn a_job_that_a_current_source_confirms_is_known_whatever_another_has_not_told() {
+    let mut stale = outcome("employment_started", "2026-02-02");
+    stale.body.extracted_on = day("2026-02-03");
+    let mut current = outcome("employment_started", "2026-02-02");
+    current.source = "elsewhere".into();
+    let data = dataset("treatment_policy", vec![stale, current]);
+    assert_eq!((held(&data), weeks(&data)), (Some(true), Some(23.0)));
+    assert_eq!(time_of(&data, "time"), Some((4.0, true)));
 }

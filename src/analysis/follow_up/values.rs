@@ -3,7 +3,7 @@
 use super::person::Person;
 use crate::analysis::columns::Values;
 use crate::analysis::facts::Conversation;
-use crate::analysis::spells::Spell;
+use crate::analysis::spells::{Told, employed_on};
 use crate::clock::danish_day;
 use crate::conduct::record::ConversationStatus;
 use crate::protocol::{Better, Endpoint, EndpointKind, Origin, Protocol, Strategy};
@@ -154,13 +154,16 @@ fn employed_at_horizon(endpoint: &Endpoint, person: &Person) -> Option<bool> {
     if judged_days(endpoint, person)? < horizon_days(endpoint) {
         return None;
     }
-    let (day, complete) = (person.day(endpoint.horizon_weeks?), person.complete?);
-    Some(
-        person
-            .spells
-            .iter()
-            .any(|spell| spell.holds_on(day) && spell.lasts(endpoint.sustained_weeks, complete)),
-    )
+    let day = person.day(endpoint.horizon_weeks?);
+    as_far_as_told(employed_on(&person.spells, day, endpoint.sustained_weeks))
+}
+
+fn as_far_as_told(told: Told) -> Option<bool> {
+    match told {
+        Told::Yes => Some(true),
+        Told::No => Some(false),
+        Told::Unknown => None,
+    }
 }
 
 /// Weeks, of the first to the horizon, at whose last day the citizen is employed. From a composite
@@ -173,43 +176,41 @@ fn weeks_employed(
     if judged_days(endpoint, person)? < horizon_days(endpoint) {
         return None;
     }
-    let complete = person.complete?;
-    let weeks = (1..=endpoint.horizon_weeks?).filter(|week| {
-        let day = person.day(*week);
-        if composite.is_some_and(|event| event <= day) {
-            return endpoint.better == Better::Lower;
-        }
-        person
-            .spells
-            .iter()
-            .any(|spell| spell.holds_on(day) && spell.lasts(endpoint.sustained_weeks, complete))
-    });
-    Some(weeks.count() as f64)
+    let mut weeks = 0.0;
+    for week in 1..=endpoint.horizon_weeks? {
+        let day = person.day(week);
+        let employed = if composite.is_some_and(|event| event <= day) {
+            endpoint.better == Better::Lower
+        } else {
+            as_far_as_told(employed_on(&person.spells, day, endpoint.sustained_weeks))?
+        };
+        weeks += f64::from(u8::from(employed));
+    }
+    Some(weeks)
 }
 
 /// Weeks to the start of the first job, held at the draw or begun after it, that lasts long enough.
+/// Where its source tells too little of a job to say whether it did, the time is censored there.
 fn time_to_employment(endpoint: &Endpoint, person: &Person) -> Observation {
     let drawn = person.enrolled.enrolled_on;
     // Nobody reports yet, or not for long enough to judge a job: censored at the draw.
     let judged = judged_days(endpoint, person)
         .unwrap_or(0)
         .min(horizon_days(endpoint));
-    let complete = person.complete.unwrap_or(drawn);
-    let counts = |spell: &&Spell| {
-        spell.end.is_none_or(|end| end > drawn) && spell.lasts(endpoint.sustained_weeks, complete)
-    };
-    let start = person
+    let first = person
         .spells
         .iter()
-        .find(counts)
+        .filter(|spell| spell.end.is_none_or(|end| end > drawn))
+        .map(|spell| (spell, spell.lasts(endpoint.sustained_weeks)))
+        .find(|(_, told)| *told != Told::No)
         // A job held at the draw counts from the draw.
-        .map(|spell| (spell.start - drawn).num_days().max(0))
-        .filter(|days| *days <= judged);
+        .map(|(spell, told)| ((spell.start - drawn).num_days().max(0), told))
+        .filter(|(days, _)| *days <= judged);
     let weeks = |days: i64| days as f64 / DAYS_OF_A_WEEK;
-    match start {
-        Some(days) => Observation {
+    match first {
+        Some((days, told)) => Observation {
             time: weeks(days),
-            event: true,
+            event: told == Told::Yes,
         },
         None => Observation {
             time: weeks(judged),

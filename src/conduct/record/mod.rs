@@ -246,6 +246,11 @@ pub fn page(
         for fact in &mut facts {
             let id = fact.participant_id.as_deref();
             fact.participant_id = id.map(|id| service.blinded_id(trial, id));
+            // What the source knows the record by would lead back to the person.
+            fact.id = String::new();
+            let mut record: Value = serde_json::from_str(&fact.record).unwrap_or_default();
+            record["source_id"] = Value::Null;
+            fact.record = record.to_string();
         }
     }
     Ok(facts)
