@@ -3,6 +3,7 @@
 //! Both feed one [`Dataset`] of columns; [`run`] follows the protocol's plan over it and gives one
 //! [`Document`], which is what the service stores and the command line prints.
 
+mod baseline;
 pub mod columns;
 pub mod data_file;
 pub mod document;
