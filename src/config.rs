@@ -40,6 +40,7 @@ pub struct Config {
     pub server: Server,
     pub limits: Limits,
     pub writer: Writer,
+    pub ledger: Ledger,
     pub analysis: Analysis,
     pub log: Log,
 }
@@ -118,6 +119,7 @@ pub struct Limits {
     pub unread_answer_bytes: usize,
     pub page_items: u32,
     pub request_seconds: u64,
+    pub changed_repeats_per_day: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -126,6 +128,13 @@ pub struct Writer {
     pub queue: usize,
     pub group: usize,
     pub bulk: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    pub name: String,
+    pub checkpoint_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -211,11 +220,20 @@ impl Config {
             ("writer.queue", self.writer.queue),
             ("writer.group", self.writer.group),
             ("writer.bulk", self.writer.bulk),
+            (
+                "ledger.checkpoint_seconds",
+                self.ledger.checkpoint_seconds as usize,
+            ),
         ];
         for (name, value) in positive {
             if value == 0 {
                 return Err(setting(name, "must be at least 1"));
             }
+        }
+        let name = &self.ledger.name;
+        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') {
+            let detail = "must be a name without white space and plus signs";
+            return Err(setting("ledger.name", detail));
         }
         Ok(())
     }

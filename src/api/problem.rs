@@ -102,6 +102,7 @@ impl From<Refusal> for Problem {
             AlreadyReplaced => ("already-replaced", "Record replaced before", 409),
             Impossible(_) => ("impossible", "Impossible", 422),
             SecondPersonNeeded(_) => ("second-person", "Second person needed", 409),
+            TooManyRepeats => ("too-many-repeats", "Too many repeats", 429),
             Busy => ("busy", "Busy", 503),
             Store(StoreError::Unreachable(_) | StoreError::Race(_)) => {
                 ("unavailable", "Database not available", 503)
@@ -142,6 +143,9 @@ impl ResponseError for Problem {
             tracing::error!(problem = %self.kind, inside, "a request failed");
         }
         let mut response = HttpResponse::build(self.status_code());
+        if self.status == 429 {
+            response.insert_header((header::RETRY_AFTER, "3600"));
+        }
         if self.status == 503 {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
         }

@@ -1,13 +1,15 @@
 //! `lodkast allocate`: the draw offline, for audit and for trials that are drawn by hand.
 
-use super::rows::Table;
+use super::rows::{Row, Table};
 use super::{Done, Stopped, print, read_file, read_protocol};
 use crate::protocol::canonical::nfc;
-use crate::protocol::{Factor, Protocol};
-use crate::randomization::{Allocator, Seed, StratumLabel};
-use std::collections::HashMap;
+use crate::protocol::{Factor, Protocol, Scheme};
+use crate::randomization::{Clusters, Replay, Seed, StratumLabel, StreamKeys};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// The columns that are added.
+const ADDED: [&str; 3] = ["index", "stratum", "arm"];
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -52,10 +54,25 @@ impl Options {
     }
 }
 
-fn allocations(protocol: &Protocol, seed: &Seed, table: &Table) -> Result<String, Stopped> {
+/// The columns of the factors by which is drawn, in the order of the protocol.
+fn factor_columns<'a>(
+    protocol: &'a Protocol,
+    table: &Table,
+) -> Result<Vec<(&'a Factor, usize)>, Stopped> {
     let columns = table.columns();
-    let factors: Vec<(&Factor, usize)> = protocol
-        .stratifiers()
+    for name in ADDED {
+        if columns.contains_key(name) {
+            let detail = format!("standard input: line 1 has a column {name} already");
+            return Err(Stopped::input(detail));
+        }
+    }
+    // A unit is drawn by its own factors, which the protocol lists: only its name is needed.
+    let needed: Vec<&Factor> = match &protocol.randomization.scheme {
+        Scheme::Clusters { .. } => protocol.unit_factor().into_iter().collect(),
+        _ => protocol.stratifiers().collect(),
+    };
+    needed
+        .into_iter()
         .map(|factor| {
             let place = columns.get(factor.id.as_str()).copied();
             place.map(|place| (factor, place)).ok_or_else(|| {
@@ -65,40 +82,57 @@ fn allocations(protocol: &Protocol, seed: &Seed, table: &Table) -> Result<String
                 ))
             })
         })
-        .collect::<Result<_, _>>()?;
-    for name in ["index", "stratum", "arm"] {
-        if columns.contains_key(name) {
-            let detail = format!("standard input: line 1 has a column {name} already");
+        .collect()
+}
+
+/// The levels of a row; every one must be known.
+fn levels_of<'a>(
+    factors: &[(&'a Factor, usize)],
+    row: &Row,
+) -> Result<Vec<(&'a str, String)>, Stopped> {
+    let level_of = |(factor, place): &(&'a Factor, usize)| {
+        let level = nfc(&row.fields[*place]);
+        if level.is_empty() || (!factor.open_levels && !factor.levels.contains(&level)) {
+            let (line, id) = (row.line, &factor.id);
+            let detail =
+                format!("standard input: line {line}, column {id} is not a level of this factor");
             return Err(Stopped::input(detail));
         }
-    }
-    let mut strata: HashMap<StratumLabel, (Allocator, u64)> = HashMap::new();
+        Ok((factor.id.as_str(), level))
+    };
+    factors.iter().map(level_of).collect()
+}
+
+fn allocations(protocol: &Protocol, seed: &Seed, table: &Table) -> Result<String, Stopped> {
+    let factors = factor_columns(protocol, table)?;
+    let keys = StreamKeys::new(seed, &protocol.id, 1);
+    let clusters = match &protocol.randomization.scheme {
+        Scheme::Clusters { units } => Some(Clusters::draw(protocol, &keys, &[units.clone()])),
+        _ => None,
+    };
+    let mut replay = Replay::new(protocol, keys).map_err(Stopped::input)?;
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let added = ["index", "stratum", "arm"];
-    let header = table.header.iter().map(String::as_str).chain(added);
+    let header = table.header.iter().map(String::as_str).chain(ADDED);
     writer.write_record(header).map_err(Stopped::failed)?;
     for row in &table.rows {
-        let mut levels = Vec::new();
-        for (factor, place) in &factors {
-            let level = nfc(&row.fields[*place]);
-            if level.is_empty() || (!factor.open_levels && !factor.levels.contains(&level)) {
-                let (line, id) = (row.line, &factor.id);
-                let detail = format!(
-                    "standard input: line {line}, column {id} is not a level of this factor"
-                );
-                return Err(Stopped::input(detail));
+        let levels = levels_of(&factors, row)?;
+        let at_line = |fault| Stopped::input(format!("standard input: line {}: {fault}", row.line));
+        let (label, unit) = match &clusters {
+            Some(clusters) => {
+                let unit = levels[0].1.as_str();
+                (
+                    clusters.of(unit).map_err(at_line)?.label.clone(),
+                    Some(unit),
+                )
             }
-            levels.push((factor.id.as_str(), level));
-        }
-        let label = StratumLabel::of(levels.iter().map(|(id, level)| (*id, level.as_str())));
-        if !strata.contains_key(&label) {
-            let allocator = Allocator::new(protocol, seed, &label).map_err(Stopped::input)?;
-            strata.insert(label.clone(), (allocator, 0));
-        }
-        let (allocator, index) = strata.get_mut(&label).expect("inserted above");
-        let arm = &protocol.arms[allocator.next_arm()].id;
-        let number = index.to_string();
-        *index += 1;
+            None => (
+                StratumLabel::of(levels.iter().map(|(id, l)| (*id, l.as_str()))),
+                None,
+            ),
+        };
+        let drawn = replay.next(&label, unit).map_err(at_line)?;
+        let number = drawn.index.to_string();
+        let arm = protocol.arms[drawn.arm].id.as_str();
         let fields = row.fields.iter().map(String::as_str);
         let record = fields.chain([number.as_str(), label.as_str(), arm]);
         writer.write_record(record).map_err(Stopped::failed)?;

@@ -1,16 +1,19 @@
 //! Enrol citizens: screen, find duplicates, draw, and record draw and person.
 
+use super::draw::{self, Made, Wanted};
 use super::enrolment::Candidate;
 use super::fact::{Draft, FactKind};
 use super::group::{Answer, Batch, Outcome, Task, Work};
+use super::repeat::{self, Repeats};
 use super::{Refusal, Service, Status, Trial, new_id};
 use crate::access::Caller;
-use crate::randomization::{Allocator, DRAW_VERSION, StratumLabel};
+use crate::protocol::SITE;
+use crate::randomization::{Clusters, DRAW_VERSION, NotDrawn};
 use crate::store::{CitizenRow, ParticipantRow, Tx};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// An enrolled citizen, as the answer tells it.
 ///
@@ -34,14 +37,22 @@ enum Known {
     /// Seen before, not drawn; with the rules by which the last screening failed.
     Seen {
         person: String,
-        failed: Option<Vec<String>>,
+        screened: Option<Screening>,
     },
     Drawn(ParticipantRow),
     /// To be drawn in this group, for the task with this position.
     Drawing {
         task: usize,
+        person: String,
         site: Option<String>,
     },
+}
+
+/// How a person was last screened out.
+#[derive(Clone, PartialEq)]
+struct Screening {
+    failed: Vec<String>,
+    body: serde_json::Value,
 }
 
 /// A draw to be made.
@@ -72,6 +83,8 @@ pub(super) fn decide(
         return Ok(());
     }
     let mut people = load_people(tx, &trial.id, &open)?;
+    let clusters = draw::clusters(tx, trial)?;
+    let mut changed = Repeats::default();
     let mut citizens = Vec::new();
     let mut draws = Vec::new();
     let mut repeats = Vec::new();
@@ -81,25 +94,50 @@ pub(super) fn decide(
         let known = people.get(&candidate.pseudonym);
         match known {
             Some(Known::Drawn(row)) => {
-                batch.set(i, already(row, &task.caller));
+                let differs = repeat::from_enrolment(tx, &trial.id, &row.id, candidate)?;
+                let noted = changed.note(tx, service, trial, task, &row.id, differs, batch, now)?;
+                batch.set(i, noted.unwrap_or_else(|| already(row, &task.caller)));
                 continue;
             }
-            Some(Known::Drawing { task: first, site }) => {
-                if task.caller.sees_site(site.as_deref()) {
-                    repeats.push((i, *first));
-                } else {
-                    batch.set(i, Outcome::Refused(Refusal::CitizenElsewhere));
+            Some(Known::Drawing {
+                task: first,
+                person,
+                site,
+            }) => {
+                let (person, first) = (person.clone(), *first);
+                let sees = task.caller.sees_site(site.as_deref());
+                let differs = match &tasks[first].work {
+                    Work::Enrol(other) => repeat::differences(&other.body, candidate),
+                    Work::Record(_) => Vec::new(),
+                };
+                match changed.note(tx, service, trial, task, &person, differs, batch, now)? {
+                    Some(refused) => batch.set(i, refused),
+                    None if sees => repeats.push((i, first)),
+                    None => batch.set(i, Outcome::Refused(Refusal::CitizenElsewhere)),
                 }
                 continue;
             }
+            Some(Known::Seen {
+                person,
+                screened: Some(screened),
+            }) => {
+                let differs = repeat::differences(&screened.body, candidate);
+                let person = person.clone();
+                if let Some(refused) =
+                    changed.note(tx, service, trial, task, &person, differs, batch, now)?
+                {
+                    batch.set(i, refused);
+                    continue;
+                }
+            }
             _ => {}
         }
-        if let Err(refusal) = may_draw(trial, candidate) {
+        if let Err(refusal) = may_draw(trial, candidate, clusters.as_ref()) {
             batch.set(i, Outcome::Refused(refusal));
             continue;
         }
-        let (person, screened_before) = match known {
-            Some(Known::Seen { person, failed }) => (person.clone(), failed.clone()),
+        let (person, screened_before) = match people.get(&candidate.pseudonym) {
+            Some(Known::Seen { person, screened }) => (person.clone(), screened.clone()),
             _ => {
                 let person = new_id(&service.clock);
                 citizens.push(CitizenRow {
@@ -114,7 +152,11 @@ pub(super) fn decide(
             let site = candidate.site.clone();
             people.insert(
                 candidate.pseudonym.clone(),
-                Known::Drawing { task: i, site },
+                Known::Drawing {
+                    task: i,
+                    person: person.clone(),
+                    site,
+                },
             );
             draws.push(Draw {
                 task: i,
@@ -127,19 +169,35 @@ pub(super) fn decide(
             failed: candidate.failed.clone(),
         });
         batch.set(i, Outcome::Done(answer));
-        if screened_before.as_ref() != Some(&candidate.failed) {
+        let screened = Screening {
+            failed: candidate.failed.clone(),
+            body: candidate.body.clone(),
+        };
+        if screened_before.is_none_or(|before| before.failed != screened.failed) {
             batch
                 .facts
                 .push(screening(&person, candidate).seal(service, &task.caller, now));
         }
-        let failed = Some(candidate.failed.clone());
-        people.insert(candidate.pseudonym.clone(), Known::Seen { person, failed });
+        let screened = Some(screened);
+        people.insert(
+            candidate.pseudonym.clone(),
+            Known::Seen { person, screened },
+        );
     }
 
     // Inserted in one order by every transaction, so that two of them do not wait in a circle.
     citizens.sort_by(|a, b| a.pseudonym.cmp(&b.pseudonym));
     tx.insert_citizens(&citizens)?;
-    draw_all(tx, service, trial, tasks, draws, batch, now)?;
+    draw_all(
+        tx,
+        service,
+        trial,
+        tasks,
+        &draws,
+        clusters.as_ref(),
+        batch,
+        now,
+    )?;
     for (i, first) in repeats {
         if let Some(Outcome::Done(Answer::Enrolled(enrolled))) = batch.outcome(first) {
             let again = Enrolled {
@@ -152,20 +210,52 @@ pub(super) fn decide(
     Ok(())
 }
 
-fn may_draw(trial: &Trial, candidate: &Candidate) -> Result<(), Refusal> {
+fn may_draw(
+    trial: &Trial,
+    candidate: &Candidate,
+    clusters: Option<&Clusters>,
+) -> Result<(), Refusal> {
     let why = match (trial.status, &trial.registration) {
         (Status::Enrolling, Some(current)) if current.number == candidate.registration.number => {
-            return Ok(());
+            return belongs_to_unit(candidate, clusters);
         }
         (Status::Enrolling, _) => "it was registered anew meanwhile: send the request again",
         (Status::Paused, _) => "enrolment is paused",
-        (Status::Closed, _) => "enrolment has ended",
+        (status, _) if status.has_ended() => "enrolment has ended",
         _ => "enrolment has not begun",
     };
     Err(Refusal::WrongStatus {
         status: trial.status.to_string(),
         why: why.into(),
     })
+}
+
+/// Where units are drawn, the citizen belongs to one of them, and says the same of it as the
+/// protocol.
+fn belongs_to_unit(candidate: &Candidate, clusters: Option<&Clusters>) -> Result<(), Refusal> {
+    let (Some(clusters), Some(unit)) = (clusters, &candidate.unit) else {
+        return Ok(());
+    };
+    let protocol = &candidate.registration.protocol;
+    let field = |id: &str| match id {
+        SITE => SITE.to_owned(),
+        id => format!("factors.{id}"),
+    };
+    let drawn = clusters.of(unit).map_err(|fault: NotDrawn| {
+        let name = protocol.unit_factor().map_or(SITE, |factor| &factor.id);
+        Refusal::field(&field(name), fault.to_string())
+    })?;
+    let (told, of_unit) = (candidate.label.levels(), drawn.label.levels());
+    match protocol
+        .stratifiers()
+        .find(|f| told[&f.id] != of_unit[&f.id])
+    {
+        Some(factor) => Err(Refusal::field(
+            &field(&factor.id),
+            "is not the level of the citizen's unit",
+        )),
+        None => Ok(()),
+    }
 }
 
 fn already(row: &ParticipantRow, caller: &Caller) -> Outcome {
@@ -202,15 +292,16 @@ fn load_people(
             Some(row) => Known::Drawn(row),
             None => {
                 let kind = FactKind::Screening.as_str();
-                let failed = tx
+                let screened = tx
                     .last_fact_of(trial, kind, &citizen.person_id)?
                     .and_then(|fact| {
-                        serde_json::from_value(super::fact::body_of(&fact.record)["failed"].take())
-                            .ok()
+                        let mut body = super::fact::body_of(&fact.record);
+                        let failed = serde_json::from_value(body["failed"].take()).ok()?;
+                        Some(Screening { failed, body })
                     });
                 Known::Seen {
                     person: citizen.person_id,
-                    failed,
+                    screened,
                 }
             }
         };
@@ -234,75 +325,55 @@ fn screening<'a>(person: &'a str, candidate: &'a Candidate) -> Draft<'a> {
     }
 }
 
-/// Draws stratum by stratum, in the order of their labels (the order of locks), and within a
-/// stratum in the order in which the tasks came.
+/// Draws, and records the draws and the persons in the order in which the tasks came.
+#[expect(clippy::too_many_arguments, reason = "what a group of draws needs")]
 fn draw_all(
     tx: &mut Tx,
     service: &Service,
     trial: &Trial,
     tasks: &[Task],
-    draws: Vec<Draw>,
+    draws: &[Draw],
+    clusters: Option<&Clusters>,
     batch: &mut Batch,
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    let Some(registration) = trial.registration.as_ref() else {
+    if draws.is_empty() {
         return Ok(());
-    };
-    let mut strata: BTreeMap<&StratumLabel, Vec<&Draw>> = BTreeMap::new();
-    for draw in &draws {
-        strata.entry(&draw.candidate.label).or_default().push(draw);
     }
+    let wanted: Vec<Wanted> = draws
+        .iter()
+        .map(|draw| Wanted {
+            label: &draw.candidate.label,
+            unit: draw.candidate.unit.as_deref(),
+            external_arm: draw.candidate.external_arm.as_deref(),
+        })
+        .collect();
+    let made = draw::run(tx, trial, &wanted, clusters)?;
     let mut participants = Vec::with_capacity(draws.len());
-    for (label, draws) in strata {
-        let external = draws[0].candidate.external_arm.is_some();
-        let mut drawn: Vec<(Option<i64>, String)> = Vec::with_capacity(draws.len());
-        if external {
-            drawn.extend(draws.iter().map(|draw| {
-                (
-                    None,
-                    draw.candidate
-                        .external_arm
-                        .clone()
-                        .expect("read with method external"),
-                )
-            }));
-        } else {
-            let first = tx.take_indexes(&trial.id, label.as_str(), draws.len() as i64)?;
-            let protocol = &registration.protocol;
-            let mut allocator = Allocator::new(protocol, &registration.seed, label)
-                .map_err(|fault| Refusal::Internal(fault.to_string()))?;
-            allocator.skip(first as u64);
-            drawn.extend(
-                (first..)
-                    .take(draws.len())
-                    .map(|index| (Some(index), protocol.arms[allocator.next_arm()].id.clone())),
-            );
+    for (draw, made) in draws.iter().zip(made) {
+        let caller = &tasks[draw.task].caller;
+        for fact in facts_of(draw, &made) {
+            batch.facts.push(fact.seal(service, caller, now));
         }
-        for (draw, (index, arm)) in draws.into_iter().zip(drawn) {
-            let caller = &tasks[draw.task].caller;
-            for fact in facts_of(draw, label, index, &arm) {
-                batch.facts.push(fact.seal(service, caller, now));
-            }
-            batch.set(
-                draw.task,
-                Outcome::Done(Answer::Enrolled(Enrolled {
-                    participant: draw.person.clone(),
-                    arm: arm.clone(),
-                    enrolled_at: now,
-                    already_enrolled: false,
-                })),
-            );
-            participants.push(ParticipantRow {
-                trial_id: trial.id.clone(),
-                id: draw.person.clone(),
-                site: draw.candidate.site.clone(),
-                stratum: label.to_string(),
-                draw_index: index,
-                arm,
-                enrolled_on: draw.candidate.enrolled_on,
-                enrolled_at: now.naive_utc(),
-            });
-        }
+        batch.set(
+            draw.task,
+            Outcome::Done(Answer::Enrolled(Enrolled {
+                participant: draw.person.clone(),
+                arm: made.arm.clone(),
+                enrolled_at: now,
+                already_enrolled: false,
+            })),
+        );
+        participants.push(ParticipantRow {
+            trial_id: trial.id.clone(),
+            id: draw.person.clone(),
+            site: draw.candidate.site.clone(),
+            stratum: made.stream,
+            draw_index: made.index,
+            arm: made.arm,
+            enrolled_on: draw.candidate.enrolled_on,
+            enrolled_at: now.naive_utc(),
+        });
     }
     tx.insert_participants(&participants)?;
     Ok(())
@@ -310,12 +381,7 @@ fn draw_all(
 
 /// The two facts of an enrolment: the draw, which an auditor re-draws, and the person, which a law
 /// may have erased.
-fn facts_of<'a>(
-    draw: &'a Draw,
-    label: &StratumLabel,
-    index: Option<i64>,
-    arm: &str,
-) -> [Draft<'a>; 2] {
+fn facts_of<'a>(draw: &'a Draw, made: &Made) -> [Draft<'a>; 2] {
     let of = |kind, body| Draft {
         kind,
         participant: Some(&draw.person),
@@ -326,16 +392,21 @@ fn facts_of<'a>(
         replaces: None,
         body,
     };
-    let draw_body = json!({
-        "label": label.as_str(),
-        "levels": label.levels(),
-        "index": index,
-        "arm": arm,
+    let mut body = json!({
+        "label": made.label.as_str(),
+        "levels": made.label.levels(),
+        "index": made.index,
+        "arm": made.arm,
         "draw_version": DRAW_VERSION,
         "registration": draw.candidate.registration.number,
     });
+    if let Some((batch, index)) = made.unit {
+        body["unit"] = json!(draw.candidate.unit);
+        body["batch"] = json!(batch);
+        body["index"] = json!(index);
+    }
     [
-        of(FactKind::Draw, draw_body),
+        of(FactKind::Draw, body),
         of(FactKind::Enrolment, draw.candidate.body.clone()),
     ]
 }

@@ -20,7 +20,10 @@ pub struct Candidate {
     pub registration: Arc<Registration>,
     pub pseudonym: String,
     pub site: Option<String>,
+    /// Levels of the stratification factors.
     pub label: StratumLabel,
+    /// The unit to which the citizen belongs, where units are drawn.
+    pub unit: Option<String>,
     pub enrolled_on: NaiveDate,
     /// Ids of the rules that exclude the citizen.
     pub failed: Vec<String>,
@@ -86,11 +89,17 @@ fn read_with(
         };
         levels.insert(&factor.id, level);
     }
+    let unit = match protocol.unit_factor() {
+        Some(factor) if factor.id == SITE => Some(site.clone()?),
+        Some(factor) => Some(factors.get(&factor.id)?.as_str()?.to_owned()),
+        None => None,
+    };
     let label = StratumLabel::of(levels.iter().map(|(id, level)| (*id, level.as_str())));
     Some(Candidate {
         registration: registration.clone(),
         pseudonym: citizen?.pseudonym(service, &protocol.id),
         label,
+        unit,
         enrolled_on,
         failed,
         external_arm,

@@ -22,6 +22,18 @@ crate::vocabulary! {
         Coverage = "coverage",
         Look = "look",
         KeyIssued = "key_issued",
+        /// The value of the public randomness that the protocol names.
+        PublicRandomness = "public_randomness",
+        /// Units that joined after the registration.
+        UnitsJoined = "units_joined",
+        /// A citizen was sent again with another site or other levels.
+        ChangedRepeat = "changed_repeat",
+        /// One person asked for the unblinding; another has to.
+        UnblindingRequested = "unblinding_requested",
+        /// What a law demanded to be forgotten was forgotten.
+        Erasure = "erasure",
+        /// Seeds and protocols were sealed under another key.
+        Resealed = "resealed",
     }
 }
 

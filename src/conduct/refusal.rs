@@ -33,6 +33,8 @@ pub enum Refusal {
     Impossible(String),
     #[error("another person must approve")]
     SecondPersonNeeded(String),
+    #[error("this key has sent too many citizens again with another site or other levels")]
+    TooManyRepeats,
     #[error("too many requests are waiting")]
     Busy,
     #[error("the database is not available")]

@@ -6,8 +6,7 @@ use super::trial::purpose;
 use super::{Refusal, Service, Status};
 use crate::access::{Caller, Right};
 use crate::protocol::canonical::sha256;
-use crate::protocol::{Protocol, Unit};
-use crate::randomization::{Allocator, DRAW_VERSION, Seed};
+use crate::randomization::{DRAW_VERSION, Secret};
 use crate::secrets::random_bytes;
 use crate::store::RegistrationRow;
 use chrono::{DateTime, Utc};
@@ -24,25 +23,11 @@ pub struct Registered {
     pub version: i32,
     pub registered_at: DateTime<Utc>,
     pub draw_version: String,
-    /// SHA-256 that binds the service to the seed.
+    /// SHA-256 that binds the service to the secret of which the seed is made.
     pub commitment: String,
     /// SHA-256 over a salt and the canonical protocol: a bare digest would let block sizes be
     /// tried out.
     pub protocol_commitment: String,
-}
-
-/// What the protocol promises and this version would not keep.
-fn beyond_this_version(protocol: &Protocol) -> Option<String> {
-    if let Err(fault) = Allocator::can_draw(protocol) {
-        return Some(fault.to_string());
-    }
-    if protocol.randomization.public_randomness.is_some() {
-        return Some("this version mixes no public randomness into the seed".into());
-    }
-    if protocol.unit != Unit::Citizen {
-        return Some("this version draws citizens only".into());
-    }
-    None
 }
 
 /// Registers the newest draft.
@@ -68,15 +53,7 @@ pub fn run(
             .find_draft(trial)?
             .ok_or_else(|| Refusal::Internal("a trial has no draft".into()))?;
         let protocol = service.open_protocol(trial, &draft.sealed_protocol)?;
-        if let Some(why) = beyond_this_version(&protocol) {
-            let why = format!("it cannot be registered: {why}");
-            return Err(Refusal::WrongStatus {
-                status: row.status,
-                why,
-            });
-        }
-
-        let (seed, salt) = (Seed::new(random_bytes()), random_bytes::<32>());
+        let (secret, salt) = (Secret::new(random_bytes()), random_bytes::<32>());
         let canonical = protocol.canonical();
         let now = service.clock.now();
         let registered = Registered {
@@ -85,7 +62,7 @@ pub fn run(
             version: 1,
             registered_at: now,
             draw_version: DRAW_VERSION.to_owned(),
-            commitment: hex::encode(seed.commitment(trial, &protocol.digest()).0),
+            commitment: hex::encode(secret.commitment(trial, &protocol.digest()).0),
             protocol_commitment: hex::encode(sha256(&[&salt[..], canonical.as_bytes()].concat())),
         };
         tx.insert_registration(&RegistrationRow {
@@ -93,7 +70,9 @@ pub fn run(
             number: registered.registration,
             version: registered.version,
             sealed_protocol: service.seal_protocol(&protocol),
-            sealed_seed: service.secrets.seal(&purpose(trial, "seed"), seed.bytes()),
+            sealed_seed: service
+                .secrets
+                .seal(&purpose(trial, "seed"), secret.bytes()),
             sealed_salt: service.secrets.seal(&purpose(trial, "salt"), &salt),
             draw_version: registered.draw_version.clone(),
             commitment: registered.commitment.clone(),

@@ -3,7 +3,7 @@
 use super::{Refusal, Service};
 use crate::access::{Caller, Right};
 use crate::protocol::{self, Protocol};
-use crate::randomization::Seed;
+use crate::randomization::{Secret, Seed, StreamKeys};
 use crate::store::{RegistrationRow, TrialRow, Tx};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,13 +16,33 @@ crate::vocabulary! {
         Enrolling = "enrolling",
         Paused = "paused",
         Closed = "closed",
+        /// The final cut is made: nothing more is recorded.
+        Locked = "locked",
+        /// Arms and payloads are open.
+        Unblinded = "unblinded",
+        Archived = "archived",
     }
 }
 
 impl Status {
     /// Whether the trial has or had participants.
     pub fn has_begun(self) -> bool {
+        !matches!(self, Status::Draft | Status::Registered)
+    }
+
+    /// Whether outcomes and conversations are still recorded.
+    pub fn takes_records(self) -> bool {
         matches!(self, Status::Enrolling | Status::Paused | Status::Closed)
+    }
+
+    /// Whether nobody is drawn any more.
+    pub fn has_ended(self) -> bool {
+        self.has_begun() && !matches!(self, Status::Enrolling | Status::Paused)
+    }
+
+    /// Whether arms are no secret any more.
+    pub fn is_open(self) -> bool {
+        matches!(self, Status::Unblinded | Status::Archived)
     }
 }
 
@@ -32,11 +52,30 @@ pub struct Registration {
     pub number: i32,
     pub version: i32,
     pub protocol: Protocol,
-    pub seed: Seed,
+    pub secret: Secret,
+    /// None as long as the protocol's public randomness is awaited.
+    pub seed: Option<Seed>,
+    pub public_value: Option<String>,
+    /// What the protocol was hashed with.
+    pub salt: [u8; 32],
     pub commitment: String,
     pub protocol_commitment: String,
     pub draw_version: String,
     pub registered_at: chrono::NaiveDateTime,
+}
+
+impl Registration {
+    /// The keys of its streams.
+    pub fn keys(&self) -> Result<StreamKeys, Refusal> {
+        let seed = self.seed.as_ref().ok_or_else(|| {
+            Refusal::Internal("a draw before the public randomness is known".into())
+        })?;
+        Ok(StreamKeys::new(
+            seed,
+            &self.protocol.id,
+            self.version as u32,
+        ))
+    }
 }
 
 /// A trial with the registration in force.
@@ -60,7 +99,7 @@ impl Trial {
     }
 }
 
-/// Registrations that were opened before: they never change.
+/// Registrations that were opened before: they never change once their seed is known.
 #[derive(Default)]
 pub struct Cache(RwLock<HashMap<(String, i32), Arc<Registration>>>);
 
@@ -118,7 +157,11 @@ impl Service {
         let row = tx
             .find_registration(trial, number)?
             .ok_or_else(|| Refusal::Internal("a registration is missing".into()))?;
-        let registration = Arc::new(self.open_registration(row)?);
+        let public_value = tx.find_public_value(trial, number)?.map(|row| row.value);
+        let registration = Arc::new(self.open_registration(row, public_value)?);
+        if registration.seed.is_none() {
+            return Ok(registration);
+        }
         cache
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -126,16 +169,31 @@ impl Service {
         Ok(registration)
     }
 
-    fn open_registration(&self, row: RegistrationRow) -> Result<Registration, Refusal> {
-        let seed = self
-            .unseal(&row.trial_id, "seed", &row.sealed_seed)?
-            .try_into()
-            .map_err(|_| Refusal::Internal("a seed is not of 32 bytes".into()))?;
+    fn open_registration(
+        &self,
+        row: RegistrationRow,
+        public_value: Option<String>,
+    ) -> Result<Registration, Refusal> {
+        let unseal = |what: &str, sealed: &[u8]| -> Result<[u8; 32], Refusal> {
+            self.unseal(&row.trial_id, what, sealed)?
+                .try_into()
+                .map_err(|_| Refusal::Internal(format!("a {what} is not of 32 bytes")))
+        };
+        let secret = Secret::new(unseal("seed", &row.sealed_seed)?);
+        let protocol = self.open_protocol(&row.trial_id, &row.sealed_protocol)?;
+        let seed = match (&protocol.randomization.public_randomness, &public_value) {
+            (None, _) => Some(secret.alone()),
+            (Some(_), Some(value)) => Some(secret.mixed_with(value)),
+            (Some(_), None) => None,
+        };
         Ok(Registration {
             number: row.number,
             version: row.version,
-            protocol: self.open_protocol(&row.trial_id, &row.sealed_protocol)?,
-            seed: Seed::new(seed),
+            salt: unseal("salt", &row.sealed_salt)?,
+            protocol,
+            secret,
+            seed,
+            public_value,
             commitment: row.commitment,
             protocol_commitment: row.protocol_commitment,
             draw_version: row.draw_version,

@@ -1,7 +1,7 @@
 //! What must hold between the parts of a protocol. Each rule adds its own faults.
 
-use super::{EndpointKind, FactorKind, Hypothesis, Method, Protocol, SITE, Scheme};
-use crate::document::Faults;
+use super::{DrawUnit, EndpointKind, FactorKind, Hypothesis, Method, Protocol, SITE, Scheme, Unit};
+use crate::document::{Faults, Invalid};
 use crate::protocol::{Better, Endpoint};
 use crate::statistics::catalogue::Gives;
 use std::collections::BTreeSet;
@@ -181,13 +181,15 @@ fn scheme(protocol: &Protocol, faults: &Faults) {
         } => {
             minimization(protocol, faults, (*numerator, *denominator), weights.keys());
         }
-        Scheme::Clusters { units } => {
-            let distinct: BTreeSet<_> = units.iter().map(|unit| &unit.id).collect();
-            if distinct.len() != units.len() {
-                fault("units", "hold an id twice".into());
-            }
-        }
+        Scheme::Clusters { units } => clusters(protocol, faults, units),
         _ => {}
+    }
+    let method = protocol.randomization.method;
+    if protocol.unit != Unit::Citizen && !matches!(method, Method::Clusters | Method::External) {
+        fault(
+            "method",
+            "must be clusters where the unit is not the citizen".into(),
+        );
     }
     if protocol.randomization.method == Method::External
         && protocol.randomization.public_randomness.is_some()
@@ -232,6 +234,73 @@ fn minimization<'a>(
             );
         }
     }
+}
+
+/// A unit is drawn by its own factors, and a participant belongs to the unit that the factor of the
+/// same name as the protocol's `unit` names.
+fn clusters(protocol: &Protocol, faults: &Faults, units: &[DrawUnit]) {
+    let Some(factor) = protocol.unit_factor() else {
+        faults.add(
+            "unit",
+            "must be caseworker or site, and a factor of this name say who belongs to which",
+        );
+        return;
+    };
+    if factor.stratify {
+        let i = protocol
+            .factors
+            .iter()
+            .position(|other| other.id == factor.id);
+        faults.add(
+            format!("factors[{}].stratify", i.unwrap_or_default()),
+            "cannot hold for the units themselves: each is drawn once",
+        );
+    }
+    for (i, fault) in unit_faults(protocol, units) {
+        faults.add(
+            format!("randomization.units[{i}].{}", fault.field),
+            fault.detail,
+        );
+    }
+}
+
+/// What is wrong with a list of units, each with its position.
+pub fn unit_faults(protocol: &Protocol, units: &[DrawUnit]) -> Vec<(usize, Invalid)> {
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (i, unit) in units.iter().enumerate() {
+        let mut fault = |field: &str, detail: &str| found.push((i, Invalid::new(field, detail)));
+        if !seen.insert(&unit.id) {
+            fault("id", "stands twice");
+        }
+        if let Some(factor) = protocol.unit_factor()
+            && !factor.open_levels
+            && !factor.levels.contains(&unit.id)
+        {
+            fault("id", "is not a level of the factor that names the units");
+        }
+        for factor in protocol.stratifiers() {
+            match unit.factors.get(&factor.id) {
+                None => fault(&format!("factors.{}", factor.id), "is missing"),
+                Some(level) if !factor.open_levels && !factor.levels.contains(level) => {
+                    fault(
+                        &format!("factors.{}", factor.id),
+                        "is not a level of this factor",
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        for name in unit.factors.keys() {
+            if !protocol.stratifiers().any(|factor| factor.id == *name) {
+                fault(
+                    &format!("factors.{name}"),
+                    "is not a factor with stratify = true",
+                );
+            }
+        }
+    }
+    found
 }
 
 fn plan(protocol: &Protocol, faults: &Faults) {

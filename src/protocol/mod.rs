@@ -9,12 +9,13 @@ pub mod canonical;
 mod check;
 mod endpoint;
 mod read;
-mod scheme;
+pub mod scheme;
 
 pub use analysis_plan::{
     Analysis, Assumptions, Events, Futility, Hypothesis, IntercurrentEvent, Looks, SampleSize,
     Spending, Strategy,
 };
+pub use check::unit_faults;
 pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
 pub use read::{from_json, from_toml, from_value, place_of};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};
@@ -125,6 +126,16 @@ impl Protocol {
     /// The factors that the draw is stratified by, in the order of the protocol.
     pub fn stratifiers(&self) -> impl Iterator<Item = &Factor> {
         self.factors.iter().filter(|factor| factor.stratify)
+    }
+
+    /// The factor whose levels are the units that are drawn whole; none where citizens are drawn.
+    pub fn unit_factor(&self) -> Option<&Factor> {
+        let name = match self.unit {
+            Unit::Citizen => return None,
+            Unit::Caseworker | Unit::Site => self.unit.as_str(),
+        };
+        self.factor(name)
+            .filter(|factor| factor.kind == FactorKind::Level)
     }
 
     /// The endpoint with this id.

@@ -1,6 +1,6 @@
 //! `[randomization]`: the method of the draw and its keys.
 
-use crate::document::{Faults, Identifier, Object};
+use crate::document::{Faults, Object};
 use std::collections::BTreeMap;
 
 crate::vocabulary! {
@@ -142,12 +142,22 @@ fn read_minimization(object: &Object, faults: &Faults) -> Option<Scheme> {
 }
 
 fn read_units(object: &Object, faults: &Faults) -> Option<Scheme> {
+    let units = units(object, faults);
+    if units.is_empty() {
+        object.fault("units", "must list the units to be drawn");
+        return None;
+    }
+    Some(Scheme::Clusters { units })
+}
+
+/// The list `units` of an object: `{id, factors}` each.
+pub fn units(object: &Object, faults: &Faults) -> Vec<DrawUnit> {
     let mut units = Vec::new();
     for (path, value) in object.list("units") {
         let Some(unit) = Object::open(value, path, faults) else {
             continue;
         };
-        let id = unit.required::<Identifier>("id");
+        let id = unit.required::<String>("id");
         let mut factors = BTreeMap::new();
         for (path, name, level) in unit.entries("factors") {
             match level.as_str() {
@@ -159,12 +169,8 @@ fn read_units(object: &Object, faults: &Faults) -> Option<Scheme> {
         }
         unit.finish();
         if let Some(id) = id {
-            units.push(DrawUnit { id: id.0, factors });
+            units.push(DrawUnit { id, factors });
         }
     }
-    if units.is_empty() {
-        object.fault("units", "must list the units to be drawn");
-        return None;
-    }
-    Some(Scheme::Clusters { units })
+    units
 }

@@ -4,13 +4,21 @@
 //! release. So all of it is integer arithmetic on one keystream, written out here, and
 //! `docs/randomization.md` specifies it to the bit.
 
-mod methods;
+mod keys;
+pub mod methods;
+mod redraw;
+mod replay;
 pub mod seed;
 pub mod stratum;
 pub mod stream;
+#[cfg(test)]
+mod vectors;
 
-pub use methods::{Allocator, NotDrawn};
-pub use seed::{Commitment, Seed};
+pub use keys::StreamKeys;
+pub use methods::{Allocator, Clusters, Minimization, MinimizationState, NotDrawn, UnitDraw};
+pub use redraw::Redraw;
+pub use replay::{Drawn, Replay};
+pub use seed::{Commitment, Secret, Seed};
 pub use stratum::StratumLabel;
 
 /// Names the rules of the draw. Whoever changes an arm that they give changes this name.

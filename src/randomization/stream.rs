@@ -13,23 +13,39 @@ impl Stream {
         Self(ChaCha20Rng::from_seed(key))
     }
 
+    /// The stream of this key, at its word with this position, counted from 0.
+    pub fn at(key: [u8; 32], position: u64) -> Self {
+        let mut stream = Self::new(key);
+        stream.0.set_word_pos(u128::from(position));
+        stream
+    }
+
+    /// Position of the next word. Nobody draws 2^64 words.
+    pub fn position(&self) -> u64 {
+        self.0.get_word_pos() as u64
+    }
+
     /// The next word.
+    #[inline]
     pub fn word(&mut self) -> u32 {
         self.0.next_u32()
     }
 
     /// A whole number below `n`, each equally likely, by rejection; `n` is at least 1, and
     /// `below(1)` reads nothing.
+    #[inline]
     pub fn below(&mut self, n: u32) -> u32 {
         assert!(n >= 1, "no whole number is below 0");
         if n == 1 {
             return 0;
         }
-        // The largest multiple of n within 2^32: words beyond it would favour the small numbers.
-        let limit = (1_u64 << 32) - (1_u64 << 32) % u64::from(n);
         loop {
             let word = self.word();
-            if u64::from(word) < limit {
+            // 2^32 - (2^32 mod n) is the largest multiple of n within 2^32: words from there on would
+            // favour the small numbers. It exceeds 2^32 - n, which spares a division nearly always.
+            if word <= u32::MAX - (n - 1)
+                || u64::from(word) < (1 << 32) - (1_u64 << 32) % u64::from(n)
+            {
                 return word % n;
             }
         }

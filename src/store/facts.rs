@@ -260,6 +260,23 @@ impl Tx<'_> {
             .get_result(c))?)
     }
 
+    /// How many facts of one kind one key has recorded since a moment.
+    pub fn count_recorded_by(
+        &mut self,
+        trial: &str,
+        kind: &str,
+        key: &str,
+        since: NaiveDateTime,
+    ) -> Result<i64, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq(kind))
+            .filter(facts::recorded_by.eq(key))
+            .filter(facts::recorded_at.gt(since))
+            .count()
+            .get_result(c))?)
+    }
+
     /// The leaves up to a number, in order.
     pub fn list_leaves(&mut self, trial: &str, up_to: i64) -> Result<Vec<Vec<u8>>, StoreError> {
         Ok(each!(self, c => facts::table

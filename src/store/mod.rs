@@ -12,6 +12,7 @@ mod cuts;
 mod facts;
 mod heads;
 mod keys;
+mod ledger;
 mod migrate;
 mod participants;
 mod schema;
@@ -24,9 +25,10 @@ pub use connection::{Address, StoreError};
 pub use cuts::CutRow;
 pub use facts::{FactRow, NewFact, Page, SourceKey, StoredFact};
 pub use keys::{KeyRequestRow, KeyRow};
+pub use ledger::{CheckpointRow, LedgerEntry, NodeRow};
 pub use participants::{CitizenRow, ParticipantRow};
 pub use transaction::{Failure, Store, Tx};
-pub use trials::{DraftRow, RegistrationRow, TrialRow};
+pub use trials::{DraftRow, PublicValueRow, RegistrationRow, TrialRow};
 
 /// Runs one body on the connection of either database.
 macro_rules! each {

@@ -112,6 +112,47 @@ diesel::table! {
     }
 }
 diesel::table! {
+    public_randomness (trial_id, registration) {
+        trial_id -> Text,
+        registration -> Integer,
+        value -> Text,
+        given_at -> Timestamp,
+        given_by -> Text,
+    }
+}
+diesel::table! {
+    minimizations (trial_id, registration) {
+        trial_id -> Text,
+        registration -> Integer,
+        state -> Text,
+    }
+}
+diesel::table! {
+    ledger_nodes (trial_id, level, position) {
+        trial_id -> Text,
+        level -> Integer,
+        position -> BigInt,
+        hash -> Binary,
+    }
+}
+diesel::table! {
+    checkpoints (trial_id, size) {
+        trial_id -> Text,
+        size -> BigInt,
+        root -> Binary,
+        note -> Text,
+        signed_at -> Timestamp,
+    }
+}
+diesel::table! {
+    erasures (trial_id, person_id) {
+        trial_id -> Text,
+        person_id -> Text,
+        erased_at -> Timestamp,
+        reason -> Text,
+    }
+}
+diesel::table! {
     idempotent_answers (actor, key_digest) {
         actor -> Text,
         key_digest -> Text,

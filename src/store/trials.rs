@@ -1,6 +1,8 @@
 //! Trials, the drafts of their protocols, and registrations.
 
-use super::schema::{drafts, ledger_heads, registrations, trials};
+use super::schema::{
+    drafts, ledger_heads, minimizations, public_randomness, registrations, trials,
+};
 use super::{StoreError, Tx, each};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
@@ -45,6 +47,17 @@ pub struct RegistrationRow {
     pub protocol_commitment: String,
     pub registered_at: NaiveDateTime,
     pub registered_by: String,
+}
+
+/// The public value that went into the seed of a registration.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = public_randomness)]
+pub struct PublicValueRow {
+    pub trial_id: String,
+    pub registration: i32,
+    pub value: String,
+    pub given_at: NaiveDateTime,
+    pub given_by: String,
 }
 
 impl Tx<'_> {
@@ -144,5 +157,76 @@ impl Tx<'_> {
         number: i32,
     ) -> Result<Option<RegistrationRow>, StoreError> {
         Ok(each!(self, c => registrations::table.find((trial, number)).first(c).optional())?)
+    }
+
+    /// The registrations of a trial, from the first on.
+    pub fn list_registrations(&mut self, trial: &str) -> Result<Vec<RegistrationRow>, StoreError> {
+        Ok(each!(self, c => registrations::table
+            .filter(registrations::trial_id.eq(trial))
+            .order(registrations::number)
+            .load(c))?)
+    }
+
+    pub fn insert_public_value(&mut self, row: &PublicValueRow) -> Result<(), StoreError> {
+        each!(self, c => diesel::insert_into(public_randomness::table).values(row).execute(c))?;
+        Ok(())
+    }
+
+    pub fn find_public_value(
+        &mut self,
+        trial: &str,
+        registration: i32,
+    ) -> Result<Option<PublicValueRow>, StoreError> {
+        Ok(each!(self, c => public_randomness::table
+            .find((trial, registration))
+            .first(c)
+            .optional())?)
+    }
+
+    /// The state of a trial's minimization; it stays locked until the transaction ends. None before
+    /// the first draw.
+    pub fn lock_minimization(
+        &mut self,
+        trial: &str,
+        registration: i32,
+    ) -> Result<Option<String>, StoreError> {
+        use super::connection::Link;
+        let row = minimizations::table
+            .find((trial, registration))
+            .select(minimizations::state);
+        Ok(match self.connection() {
+            Link::Postgres(c) => row.for_update().first(c).optional()?,
+            Link::Sqlite(c) => row.first(c).optional()?,
+        })
+    }
+
+    /// Inserts the first state of a minimization. Where another transaction does so at the same
+    /// moment, the primary key makes one of the two run again.
+    pub fn insert_minimization(
+        &mut self,
+        trial: &str,
+        registration: i32,
+        state: &str,
+    ) -> Result<(), StoreError> {
+        let row = (
+            minimizations::trial_id.eq(trial),
+            minimizations::registration.eq(registration),
+            minimizations::state.eq(state),
+        );
+        each!(self, c => diesel::insert_into(minimizations::table).values(row).execute(c))?;
+        Ok(())
+    }
+
+    /// Keeps the state of a locked minimization.
+    pub fn update_minimization(
+        &mut self,
+        trial: &str,
+        registration: i32,
+        state: &str,
+    ) -> Result<(), StoreError> {
+        each!(self, c => diesel::update(minimizations::table.find((trial, registration)))
+            .set(minimizations::state.eq(state))
+            .execute(c))?;
+        Ok(())
     }
 }

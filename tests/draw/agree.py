@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Holds `lodkast allocate` against a second implementation (vectors.py) on random protocols.
+"""Holds `lodkast allocate` against the second implementation (draw.py) on random protocols, and the
+second implementation against the published vectors.
 
 Usage: python3 tests/draw/agree.py path/to/lodkast
 Exits 1 at the first difference. The random protocols come from a fixed seed.
@@ -7,58 +8,38 @@ Exits 1 at the first difference. The random protocols come from a fixed seed.
 import csv
 import io
 import json
+import pathlib
 import random
 import subprocess
 import sys
 import tempfile
 
-import vectors
+import draw
+import made_up
 
-DRAWS = 4_000
-PROTOCOLS = 6
-
-
-def protocol(rng, method):
-    arms = rng.randint(2, 4)
-    ratios = [rng.randint(1, 3) for _ in range(arms)]
-    randomization = {"method": method}
-    if method == "permuted_blocks":
-        sizes = rng.sample(range(1, 6), rng.randint(1, 3))
-        randomization["block_sizes"] = [sum(ratios) * size for size in sizes]
-    return {
-        "id": f"agree-{rng.randint(0, 10**6)}",
-        "title": "A protocol made up for comparing two implementations",
-        "arms": [{"id": f"arm{i}", "ratio": r, "control": i == 0} for i, r in enumerate(ratios)],
-        "factors": [
-            {"id": "site", "open_levels": True, "stratify": True},
-            {"id": "group", "levels": ["ung", "ældre", "midt i"], "stratify": True},
-        ],
-        "randomization": randomization,
-        "endpoints": [{"id": "e", "kind": "binary", "from": "reported"}],
-        "analysis": {"primary": "e", "alpha": 0.05, "sides": 2},
-    }
+DRAWS = 10_000
+PROTOCOLS = 10
+VECTORS = pathlib.Path(__file__).parents[2] / "docs" / "draw-vectors.json"
 
 
-def own(document, seed, rows):
-    ratios = [arm["ratio"] for arm in document["arms"]]
-    strata = {}
-    for row in rows:
-        label = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        if label not in strata:
-            stream = vectors.stratum_stream(seed, document["id"], label)
-            if document["randomization"]["method"] == "simple":
-                strata[label] = [0, vectors.simple(stream, ratios)]
-            else:
-                sizes = document["randomization"]["block_sizes"]
-                strata[label] = [0, vectors.permuted_blocks(stream, ratios, sizes)]
-        index = strata[label][0]
-        strata[label][0] += 1
-        yield str(index), label, document["arms"][next(strata[label][1])]["id"]
+def published():
+    """Every draw of the published vectors, made anew."""
+    vectors, count = json.loads(VECTORS.read_text()), 0
+    for trial in vectors["trials"]:
+        document, seed = trial["protocol"], bytes.fromhex(trial["seed"])
+        drawn = draw.replay(
+            document, seed, trial["participants"], trial["units_joined"], trial["version"]
+        )
+        for told, (index, label, arm) in zip(trial["draws"], drawn, strict=True):
+            if told != {"index": index, "stratum": label, "arm": document["arms"][arm]["id"]}:
+                sys.exit(f"{trial['name']}: {told} is published")
+            count += 1
+    return count
 
 
 def theirs(lodkast, document, seed, rows):
     table = io.StringIO()
-    writer = csv.DictWriter(table, ["site", "group"])
+    writer = csv.DictWriter(table, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -69,23 +50,26 @@ def theirs(lodkast, document, seed, rows):
     if done.returncode:
         sys.exit(f"lodkast allocate failed: {done.stderr}")
     for row in csv.DictReader(io.StringIO(done.stdout)):
-        yield row["index"], row["stratum"], row["arm"]
+        yield int(row["index"]), row["stratum"], row["arm"]
+
+
+def compare(lodkast, rng, method):
+    document, rows = made_up.trial(rng, method, DRAWS)
+    seed = rng.randbytes(32)
+    mine = draw.replay(document, seed, rows)
+    pairs = zip(mine, theirs(lodkast, document, seed, rows), strict=True)
+    for number, ((index, label, arm), other) in enumerate(pairs):
+        if (index, label, document["arms"][arm]["id"]) != other:
+            sys.exit(f"{document['id']} ({method}), draw {number}: {index, label, arm} and {other}")
 
 
 def main():
-    rng, draws = random.Random(7), 0
-    for method in ("simple", "permuted_blocks"):
+    print(f"{published()} published draws agree")
+    rng = random.Random(7)
+    for method in made_up.METHODS:
         for _ in range(PROTOCOLS):
-            document, seed = protocol(rng, method), rng.randbytes(32)
-            sites = [f"sted {i}" for i in range(rng.randint(1, 5))]
-            groups = document["factors"][1]["levels"]
-            rows = [{"site": rng.choice(sites), "group": rng.choice(groups)} for _ in range(DRAWS)]
-            pairs = zip(own(document, seed, rows), theirs(sys.argv[1], document, seed, rows), strict=True)
-            for number, (mine, other) in enumerate(pairs):
-                if mine != other:
-                    sys.exit(f"{document['id']}, draw {number}: {mine} here, {other} there")
-                draws += 1
-    print(f"{draws} draws agree")
+            compare(sys.argv[1], rng, method)
+        print(f"{method}: {DRAWS * PROTOCOLS} draws agree")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,229 @@
+//! The draws of a group of enrolments, by whichever method the protocol names.
+//!
+//! Locks are taken in the order of the labels of strata; a minimization has one lock. Only what is
+//! counted on is stored (next indexes, the state of a minimization), never a draw that nobody was
+//! told yet.
+
+use super::fact::{FactKind, body_of};
+use super::trial::Registration;
+use super::{Refusal, Trial};
+use crate::protocol::{DrawUnit, Scheme};
+use crate::randomization::{
+    Allocator, Clusters, Minimization, MinimizationState, NotDrawn, StratumLabel,
+};
+use crate::store::Tx;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who is to be drawn.
+pub(super) struct Wanted<'a> {
+    pub label: &'a StratumLabel,
+    pub unit: Option<&'a str>,
+    /// The arm that was drawn elsewhere.
+    pub external_arm: Option<&'a str>,
+}
+
+/// A draw that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Made {
+    pub label: StratumLabel,
+    /// The stream whose indexes are counted; with the index unique within a trial.
+    pub stream: String,
+    /// None where the arm was drawn elsewhere, and on file with the unit where units are drawn.
+    pub index: Option<i64>,
+    /// Batch and position of a unit.
+    pub unit: Option<(u32, u64)>,
+    pub arm: String,
+}
+
+/// Draws everybody, in the order in which they came.
+pub(super) fn run(
+    tx: &mut Tx,
+    trial: &Trial,
+    wanted: &[Wanted],
+    clusters: Option<&Clusters>,
+) -> Result<Vec<Made>, Refusal> {
+    let registration = trial.registered()?;
+    match &registration.protocol.randomization.scheme {
+        Scheme::External => wanted.iter().map(elsewhere).collect(),
+        Scheme::Minimization { .. } => minimized(tx, &trial.id, registration, wanted),
+        Scheme::Clusters { .. } => by_unit(registration, wanted, clusters),
+        _ => by_stratum(tx, &trial.id, registration, wanted),
+    }
+}
+
+fn internal(fault: NotDrawn) -> Refusal {
+    Refusal::Internal(fault.to_string())
+}
+
+fn elsewhere(wanted: &Wanted) -> Result<Made, Refusal> {
+    let arm = wanted.external_arm.ok_or(NotDrawn::External);
+    Ok(Made {
+        label: wanted.label.clone(),
+        stream: wanted.label.to_string(),
+        index: None,
+        unit: None,
+        arm: arm.map_err(internal)?.to_owned(),
+    })
+}
+
+/// Stratum by stratum; within a stratum in the order in which they came.
+fn by_stratum(
+    tx: &mut Tx,
+    trial: &str,
+    registration: &Registration,
+    wanted: &[Wanted],
+) -> Result<Vec<Made>, Refusal> {
+    let keys = registration.keys()?;
+    let protocol = &registration.protocol;
+    let mut strata: BTreeMap<&StratumLabel, Vec<usize>> = BTreeMap::new();
+    for (i, wanted) in wanted.iter().enumerate() {
+        strata.entry(wanted.label).or_default().push(i);
+    }
+    let mut made: Vec<Option<Made>> = wanted.iter().map(|_| None).collect();
+    for (label, positions) in strata {
+        let first = tx.take_indexes(trial, label.as_str(), positions.len() as i64)?;
+        let mut allocator = Allocator::new(protocol, &keys, label).map_err(internal)?;
+        allocator.skip(first as u64);
+        for (index, position) in (first..).zip(positions) {
+            made[position] = Some(Made {
+                label: label.clone(),
+                stream: label.to_string(),
+                index: Some(index),
+                unit: None,
+                arm: protocol.arms[allocator.next_arm()].id.clone(),
+            });
+        }
+    }
+    Ok(made.into_iter().flatten().collect())
+}
+
+/// One after the other, from the counts that the last draw left.
+fn minimized(
+    tx: &mut Tx,
+    trial: &str,
+    registration: &Registration,
+    wanted: &[Wanted],
+) -> Result<Vec<Made>, Refusal> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let protocol = &registration.protocol;
+    let kept = tx.lock_minimization(trial, registration.number)?;
+    let state = match &kept {
+        Some(text) => serde_json::from_str(text)
+            .map_err(|_| Refusal::Internal("the state of a minimization cannot be read".into()))?,
+        None => MinimizationState::default(),
+    };
+    let keys = registration.keys()?;
+    let mut minimization = Minimization::resume(protocol, &keys, state).map_err(internal)?;
+    let mut made = Vec::with_capacity(wanted.len());
+    for wanted in wanted {
+        let index = minimization.index() as i64;
+        let arm = minimization.draw(wanted.label).map_err(internal)?;
+        made.push(Made {
+            label: wanted.label.clone(),
+            stream: "minimization".into(),
+            index: Some(index),
+            unit: None,
+            arm: protocol.arms[arm].id.clone(),
+        });
+    }
+    let state = serde_json::to_string(&minimization.state())
+        .map_err(|_| Refusal::Internal("the state of a minimization cannot be written".into()))?;
+    match kept {
+        Some(_) => tx.update_minimization(trial, registration.number, &state)?,
+        None => tx.insert_minimization(trial, registration.number, &state)?,
+    }
+    Ok(made)
+}
+
+fn by_unit(
+    registration: &Registration,
+    wanted: &[Wanted],
+    clusters: Option<&Clusters>,
+) -> Result<Vec<Made>, Refusal> {
+    let find = |wanted: &Wanted| {
+        let unit = wanted.unit.ok_or(NotDrawn::UnknownUnit)?;
+        let drawn = clusters.ok_or(NotDrawn::UnknownUnit)?.of(unit)?;
+        Ok(Made {
+            label: drawn.label.clone(),
+            stream: drawn.label.to_string(),
+            index: None,
+            unit: Some((drawn.batch, drawn.index)),
+            arm: registration.protocol.arms[drawn.arm].id.clone(),
+        })
+    };
+    wanted
+        .iter()
+        .map(|wanted| find(wanted).map_err(internal))
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct Joined {
+    registration: i32,
+    units: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    factors: BTreeMap<String, String>,
+}
+
+/// The batches of units of a trial that draws units: those of the protocol, then those that joined.
+pub(super) fn batches(
+    tx: &mut Tx,
+    trial: &str,
+    registration: &Registration,
+) -> Result<Option<Vec<Vec<DrawUnit>>>, Refusal> {
+    let Scheme::Clusters { units } = &registration.protocol.randomization.scheme else {
+        return Ok(None);
+    };
+    let mut batches = vec![units.clone()];
+    for fact in tx.list_facts(trial, FactKind::UnitsJoined.as_str(), i64::MAX)? {
+        let joined: Joined = serde_json::from_value(body_of(&fact.record))
+            .map_err(|_| Refusal::Internal("a fact about units cannot be read".into()))?;
+        if joined.registration == registration.number {
+            let units = joined.units.into_iter();
+            batches.push(
+                units
+                    .map(|u| DrawUnit {
+                        id: u.id,
+                        factors: u.factors,
+                    })
+                    .collect(),
+            );
+        }
+    }
+    Ok(Some(batches))
+}
+
+/// The units of a trial with their arms, drawn anew each time: arms of units are stored nowhere.
+pub(super) fn clusters(tx: &mut Tx, trial: &Trial) -> Result<Option<Clusters>, Refusal> {
+    // Without a seed, enrolment has not begun either.
+    let Some(registration) = trial.registration.as_ref().filter(|r| r.seed.is_some()) else {
+        return Ok(None);
+    };
+    match batches(tx, &trial.id, registration)? {
+        Some(batches) => {
+            let keys = registration.keys()?;
+            Ok(Some(Clusters::draw(
+                &registration.protocol,
+                &keys,
+                &batches,
+            )))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The units that are known already.
+pub(super) fn known_units(batches: &[Vec<DrawUnit>]) -> BTreeSet<&str> {
+    batches
+        .iter()
+        .flatten()
+        .map(|unit| unit.id.as_str())
+        .collect()
+}

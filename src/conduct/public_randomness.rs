@@ -1,0 +1,85 @@
+//! Mix public randomness into the seed: a value that nobody could know when the service committed
+//! itself to its secret, so that nobody, the operator included, chose the seed.
+
+use super::citizen::guarded_text;
+use super::fact::{Draft, FactKind};
+use super::idempotency::{Idempotency, once};
+use super::{Refusal, Service, Status};
+use crate::access::{Caller, Right};
+use crate::document::{Faults, Object};
+use crate::store::PublicValueRow;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A public value on file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Given {
+    pub trial: String,
+    pub registration: i32,
+    /// The source, as the protocol names it.
+    pub source: String,
+    pub value: String,
+}
+
+/// Reads `{value}`.
+pub fn read(value: &Value) -> Result<String, Refusal> {
+    let faults = Faults::default();
+    let read = Object::open(value, "", &faults).and_then(|object| {
+        let value = guarded_text(&object, "value", 1_000);
+        if !object.has("value") {
+            object.fault("value", "is missing");
+        }
+        object.finish();
+        value
+    });
+    faults.settle(read).map_err(Refusal::Invalid)
+}
+
+/// Writes the value of the public source to the ledger, once for each registration.
+pub fn give(
+    service: &Service,
+    caller: &Caller,
+    idempotency: Option<&Idempotency>,
+    trial: &str,
+    value: &str,
+) -> Result<Given, Refusal> {
+    service.trial(caller, trial, Right::ConductTrial)?;
+    once(service, caller, idempotency, |tx| {
+        let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
+        let known = service.open_trial(tx, row)?;
+        let refused = |why: &str| Refusal::WrongStatus {
+            status: known.status.to_string(),
+            why: why.into(),
+        };
+        let registration = known.registered()?;
+        let Some(source) = &registration.protocol.randomization.public_randomness else {
+            return Err(refused("its protocol names no public randomness"));
+        };
+        if registration.public_value.is_some() {
+            return Err(refused(
+                "the value of its public randomness was given before",
+            ));
+        }
+        if known.status != Status::Registered {
+            return Err(refused("the value is given before enrolment begins"));
+        }
+        let now = service.clock.now();
+        tx.insert_public_value(&PublicValueRow {
+            trial_id: trial.to_owned(),
+            registration: registration.number,
+            value: value.to_owned(),
+            given_at: now.naive_utc(),
+            given_by: caller.key_id.clone(),
+        })?;
+        let given = Given {
+            trial: trial.to_owned(),
+            registration: registration.number,
+            source: source.clone(),
+            value: value.to_owned(),
+        };
+        let fact = Draft::of_trial(FactKind::PublicRandomness, json!(given));
+        let first = tx.take_sequence(trial, 1)?;
+        tx.insert_facts(trial, first, vec![fact.seal(service, caller, now)])?;
+        Ok(given)
+    })
+}

@@ -1,0 +1,89 @@
+//! Enrolment is no oracle: whoever sends a citizen again under another site or other levels gets no
+//! other draw, is written to the ledger, and is stopped after some such trials a day.
+
+use super::enrolment::Candidate;
+use super::fact::{Draft, FactKind, body_of};
+use super::group::{Batch, Outcome, Task};
+use super::{Refusal, Service, Trial};
+use crate::protocol::{FactorKind, SITE};
+use crate::store::Tx;
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// The changed repeats of the keys of a group: those on file and those of the group itself.
+#[derive(Default)]
+pub(super) struct Repeats(HashMap<String, i64>);
+
+impl Repeats {
+    /// Notes that a person was sent again with differences; a refusal where the key did so too
+    /// often. What came without a difference is neither noted nor counted.
+    #[expect(clippy::too_many_arguments, reason = "what a fact of a group needs")]
+    pub(super) fn note(
+        &mut self,
+        tx: &mut Tx,
+        service: &Service,
+        trial: &Trial,
+        task: &Task,
+        person: &str,
+        differs: Vec<String>,
+        batch: &mut Batch,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Outcome>, Refusal> {
+        if differs.is_empty() {
+            return Ok(None);
+        }
+        let key = &task.caller.key_id;
+        let so_far = match self.0.get_mut(key) {
+            Some(so_far) => so_far,
+            None => {
+                let since = (now - Duration::days(1)).naive_utc();
+                let kind = FactKind::ChangedRepeat.as_str();
+                let on_file = tx.count_recorded_by(&trial.id, kind, key, since)?;
+                self.0.entry(key.clone()).or_insert(on_file)
+            }
+        };
+        if *so_far >= service.config.limits.changed_repeats_per_day {
+            return Ok(Some(Outcome::Refused(Refusal::TooManyRepeats)));
+        }
+        *so_far += 1;
+        let fact = Draft {
+            participant: Some(person),
+            ..Draft::of_trial(FactKind::ChangedRepeat, json!({"differs": differs}))
+        };
+        batch.facts.push(fact.seal(service, &task.caller, now));
+        Ok(None)
+    }
+}
+
+/// How a candidate differs from the enrolment on file.
+pub(super) fn from_enrolment(
+    tx: &mut Tx,
+    trial: &str,
+    person: &str,
+    candidate: &Candidate,
+) -> Result<Vec<String>, Refusal> {
+    let fact = tx.last_fact_of(trial, FactKind::Enrolment.as_str(), person)?;
+    Ok(fact.map_or_else(Vec::new, |fact| {
+        differences(&body_of(&fact.record), candidate)
+    }))
+}
+
+/// The fields in which a candidate differs from what was recorded before: the site, and the factors
+/// with levels. Numbers never enter the draw, and are corrected often.
+pub(super) fn differences(before: &Value, candidate: &Candidate) -> Vec<String> {
+    if before.is_null() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if before[SITE] != candidate.body[SITE] {
+        found.push(SITE.to_owned());
+    }
+    let factors = candidate.registration.protocol.factors.iter();
+    for factor in factors.filter(|f| f.kind == FactorKind::Level && f.id != SITE) {
+        if before["factors"][&factor.id] != candidate.body["factors"][&factor.id] {
+            found.push(format!("factors.{}", factor.id));
+        }
+    }
+    found
+}
