@@ -24,7 +24,7 @@ pub fn load(config: &Config) -> Result<Secrets, KeyError> {
     };
     let secret = match config.secret_key.given() {
         Some(text) => read(text, "secret_key")?,
-        None => from_file(&config.key_file)?,
+        None => own(&config.key_file)?,
     };
     let pseudonym = config
         .pseudonym_key
@@ -34,7 +34,8 @@ pub fn load(config: &Config) -> Result<Secrets, KeyError> {
     Ok(Secrets::new(secret, pseudonym))
 }
 
-fn from_file(path: &Path) -> Result<RootKey, KeyError> {
+/// The key in a file that only its owner can read; made where it is missing.
+pub fn own(path: &Path) -> Result<RootKey, KeyError> {
     if !path.exists() {
         create(path).map_err(|fault| KeyError::File(path.to_owned(), fault))?;
     }

@@ -48,6 +48,11 @@ impl RootKey {
         hex::encode(self.0)
     }
 
+    /// The seed of the Ed25519 key by which a witness signs.
+    pub fn witness_seed(&self) -> [u8; 32] {
+        self.derive(b"", "lodkast v1 witness signing key")
+    }
+
     fn derive(&self, salt: &[u8], label: &str) -> [u8; 32] {
         let mut key = [0; 32];
         Hkdf::<Sha256>::new(Some(salt), &self.0)
@@ -63,27 +68,70 @@ impl RootKey {
 pub struct NotOpened;
 
 /// The keys of a running service.
+///
+/// The secret key may be exchanged: it seals and signs. What must stay the same for the life of a
+/// database (pseudonyms, digests of requests, blinded ids) rests on the first one, which is kept
+/// sealed in the database from the first exchange on.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     secret: RootKey,
-    pseudonym: RootKey,
+    first: RootKey,
+    pseudonym: Option<RootKey>,
 }
 
 impl Secrets {
-    /// The pseudonym key is derived from the secret key where none is given.
+    /// The pseudonym key is derived from the first secret key where none is given.
     pub fn new(secret: RootKey, pseudonym: Option<RootKey>) -> Self {
-        let pseudonym =
-            pseudonym.unwrap_or_else(|| RootKey(secret.derive(b"", "lodkast v1 pseudonym root")));
-        Self { secret, pseudonym }
+        Self {
+            first: secret.clone(),
+            secret,
+            pseudonym,
+        }
     }
 
-    /// Names the two keys without telling them, for the database to remember.
-    pub fn key_fingerprints(&self) -> [(&'static str, String); 2] {
-        let print = |key: &RootKey| hex::encode(&key.derive(b"", "lodkast v1 fingerprint")[..16]);
-        [
-            ("secret_key", print(&self.secret)),
-            ("pseudonym_key", print(&self.pseudonym)),
-        ]
+    /// The same keys over a database whose first secret key was this one.
+    pub fn with_first(mut self, first: RootKey) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// These keys after the secret key was exchanged.
+    pub fn exchanged(&self, secret: RootKey) -> Self {
+        Self {
+            secret,
+            ..self.clone()
+        }
+    }
+
+    /// The first secret key, sealed under the present one.
+    pub fn sealed_first(&self) -> Vec<u8> {
+        self.seal("first secret key", &self.first.0)
+    }
+
+    /// Opens what [`Secrets::sealed_first`] gave.
+    pub fn open_first(&self, sealed: &[u8]) -> Result<RootKey, NotOpened> {
+        let bytes = self.open("first secret key", sealed)?;
+        bytes.try_into().map(RootKey).map_err(|_| NotOpened)
+    }
+
+    fn pseudonym_root(&self) -> RootKey {
+        let derived = || RootKey(self.first.derive(b"", "lodkast v1 pseudonym root"));
+        self.pseudonym.clone().unwrap_or_else(derived)
+    }
+
+    /// Names the secret key without telling it, for the database to remember.
+    pub fn secret_fingerprint(&self) -> String {
+        print_of(&self.secret)
+    }
+
+    /// Names the pseudonym key without telling it.
+    pub fn pseudonym_fingerprint(&self) -> String {
+        print_of(&self.pseudonym_root())
+    }
+
+    /// The seed of the Ed25519 key that signs checkpoints.
+    pub fn signing_seed(&self) -> [u8; 32] {
+        self.secret.derive(b"", "lodkast v1 ledger signing key")
     }
 
     /// Seals bytes with XChaCha20-Poly1305, bound to a purpose (and so not to be exchanged).
@@ -123,15 +171,19 @@ impl Secrets {
     /// The pseudonym of a citizen in one trial: HMAC-SHA-256 under a key of that trial.
     pub fn pseudonym(&self, trial: &str, scheme: &str, number: &str) -> String {
         let key = self
-            .pseudonym
+            .pseudonym_root()
             .derive(trial.as_bytes(), "lodkast v1 pseudonym");
         keyed(&key, &[scheme.as_bytes(), number.as_bytes()])
     }
 
     /// A keyed digest of a request, for idempotency: a plain one would let numbers be tried out.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> String {
-        keyed(&self.secret.derive(b"", "lodkast v1 request"), parts)
+        keyed(&self.first.derive(b"", "lodkast v1 request"), parts)
     }
+}
+
+fn print_of(key: &RootKey) -> String {
+    hex::encode(&key.derive(b"", "lodkast v1 fingerprint")[..16])
 }
 
 /// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists collide.
@@ -173,6 +225,27 @@ mod tests {
             secrets(2).pseudonym("a", "cpr", "0101901234"),
             in_trial("a")
         );
+    }
+
+    #[test]
+    fn an_exchanged_key_seals_and_signs_anew_and_knows_everybody_as_before() {
+        let before = secrets(1);
+        let after = before.exchanged(RootKey([2; 32]));
+        let person = |keys: &Secrets| keys.pseudonym("a", "cpr", "0101901234");
+        assert_eq!(person(&before), person(&after));
+        assert_eq!(before.fingerprint(&[b"x"]), after.fingerprint(&[b"x"]));
+        assert_eq!(
+            before.pseudonym_fingerprint(),
+            after.pseudonym_fingerprint()
+        );
+        assert_ne!(before.secret_fingerprint(), after.secret_fingerprint());
+        assert_ne!(before.signing_seed(), after.signing_seed());
+        assert!(after.open("seed", &before.seal("seed", b"plain")).is_err());
+        let sealed = after.sealed_first();
+        let started = secrets(2);
+        let first = started.open_first(&sealed).unwrap();
+        assert_eq!(person(&started.with_first(first)), person(&before));
+        assert!(secrets(1).open_first(&sealed).is_err());
     }
 
     #[test]

@@ -31,6 +31,8 @@ crate::vocabulary! {
         ReadAnalysis = "analyses:read",
         Export = "exports:read",
         ManageKeys = "keys:manage",
+        ReadLedger = "ledger:read",
+        ReadBundle = "bundle:read",
     }
 }
 
@@ -47,6 +49,8 @@ impl Role {
                 WriteDataCut,
                 ReadDataCut,
                 ManageKeys,
+                ReadLedger,
+                ReadBundle,
             ],
             Role::Enroller => &[
                 ReadTrial,
@@ -66,6 +70,7 @@ impl Role {
                 Analyse,
                 ReadAnalysis,
                 Export,
+                ReadLedger,
             ],
             Role::Monitor => &[
                 ReadTrial,
@@ -77,15 +82,17 @@ impl Role {
                 Analyse,
                 ReadAnalysis,
                 Export,
+                ReadLedger,
             ],
-            Role::Auditor => &[ReadTrial, ReadDataCut],
+            Role::Auditor => &[ReadTrial, ReadDataCut, ReadLedger, ReadBundle],
         };
         rights.contains(&right)
     }
 
-    /// Whether the role sees results by arm while the trial is blinded.
-    pub fn sees_arms(self) -> bool {
-        self == Role::Monitor
+    /// Whether the role sees results by arm: a monitor always, the others once the trial is open
+    /// (unblinded).
+    pub fn sees_arms(self, open: bool) -> bool {
+        self == Role::Monitor || open
     }
 
     /// Whether a key of this role takes two persons once enrolment has begun.

@@ -8,7 +8,7 @@ use crate::store::{StoreError, StoredFact, Tx};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A record of the ledger with its body.
 #[derive(Debug, Deserialize)]
@@ -110,6 +110,8 @@ pub struct CutData {
     pub conversations: Vec<About<Conversation>>,
     pub outcomes: Vec<About<Outcome>>,
     pub coverage: Vec<Coverage>,
+    /// Participants who were drawn, and erased since.
+    pub erased: u64,
     /// SHA-256 over the leaves of the cut.
     pub digest: String,
 }
@@ -128,17 +130,21 @@ impl CutData {
         }
         let draws = tx.list_facts(trial, FactKind::Draw.as_str(), cut)?;
         let enrolments = tx.list_facts(trial, FactKind::Enrolment.as_str(), cut)?;
-        // A draw and its person are appended together, so that both lists stand in one order.
-        for (draw, enrolment) in draws.iter().zip(&enrolments) {
-            let (drawn, person): (Record<DrawBody>, Record<EnrolmentBody>) =
-                (read(draw)?, read(enrolment)?);
-            if draw.participant_id != enrolment.participant_id {
-                return Err(StoreError::Unreadable(
-                    "a draw stands without its person".into(),
-                ));
+        let erased = tx.list_erased(trial)?;
+        let mut persons: HashMap<&Option<String>, &StoredFact> = HashMap::new();
+        persons.extend(enrolments.iter().map(|fact| (&fact.participant_id, fact)));
+        for draw in &draws {
+            let id = person_of(draw)?;
+            if erased.contains(&id) {
+                data.erased += 1;
+                continue;
             }
+            let lacking = || StoreError::Unreadable("a draw stands without its person".into());
+            let enrolment = persons.get(&draw.participant_id).ok_or_else(lacking)?;
+            let drawn: Record<DrawBody> = read(draw)?;
+            let person: Record<EnrolmentBody> = read(enrolment)?;
             data.participants.push(Enrolled {
-                id: person_of(draw)?,
+                id,
                 arm: drawn.body.arm,
                 site: drawn.site,
                 enrolled_on: person.body.enrolled_on,

@@ -41,6 +41,9 @@ pub struct Flow {
     pub assessed: Option<u64>,
     pub excluded: Option<Excluded>,
     pub randomized: u64,
+    /// Of the randomized, those whose records a law had erased; they stand in no arm.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased: u64,
     /// None for who may not know the arms.
     pub arms: Option<Vec<Allocated>>,
     /// Facts of each kind on record.
@@ -56,6 +59,7 @@ impl Flow {
         screenings: &[Screening],
         enrolled: &HashSet<String>,
         arms: &HashMap<String, i64>,
+        erased: u64,
     ) -> Self {
         let last: BTreeMap<&str, &Screening> = screenings
             .iter()
@@ -75,7 +79,7 @@ impl Flow {
             })
             .collect();
         let excluded = last.len() as u64;
-        let randomized = enrolled.len() as u64;
+        let randomized = enrolled.len() as u64 + erased;
         Self {
             assessed: Some(excluded + randomized),
             excluded: Some(Excluded {
@@ -83,12 +87,17 @@ impl Flow {
                 reasons,
             }),
             randomized,
+            erased,
             arms: Some(allocated(protocol, |arm| {
                 arms.get(arm).map_or(0, |n| n.unsigned_abs())
             })),
             records: None,
         }
     }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// The arms in the order of the protocol, each with its number of participants.

@@ -10,12 +10,14 @@ mod flow;
 mod health;
 mod identity;
 mod keys;
+mod ledger;
 pub mod metrics;
 mod ndjson;
 mod openapi;
 mod page;
 mod participants;
 mod problem;
+mod randomization;
 mod records;
 mod request_log;
 mod schema;
@@ -73,6 +75,8 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(trials::revise)
         .service(trials::register)
         .service(trials::change_status)
+        .service(randomization::give_public_value)
+        .service(randomization::join_units)
         .service(enrolments::enrol)
         .service(participants::list)
         .service(participants::search)
@@ -88,6 +92,11 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(analyses::list)
         .service(analyses::show)
         .service(exports::download)
+        .service(ledger::checkpoint)
+        .service(ledger::entries)
+        .service(ledger::inclusion)
+        .service(ledger::consistency)
+        .service(ledger::download)
         .service(keys::create)
         .service(keys::list)
         .service(keys::approve)

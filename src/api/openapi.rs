@@ -1,7 +1,8 @@
 //! The OpenAPI document, and the pages that show it.
 
 use super::{
-    analyses, data_cuts, enrolments, exports, flow, health, keys, participants, records, trials,
+    analyses, data_cuts, enrolments, exports, flow, health, keys, ledger, participants,
+    randomization, records, trials,
 };
 use actix_web::{HttpResponse, get};
 use std::sync::OnceLock;
@@ -16,6 +17,7 @@ use utoipa_swagger_ui::SwaggerUi;
         health::healthz, health::readyz, health::metrics,
         trials::create, trials::list, trials::show, trials::revise, trials::register,
         trials::change_status,
+        randomization::give_public_value, randomization::join_units,
         enrolments::enrol,
         participants::list, participants::show, participants::search,
         records::post_conversations, records::list_conversations,
@@ -24,6 +26,7 @@ use utoipa_swagger_ui::SwaggerUi;
         data_cuts::create, data_cuts::list,
         analyses::create, analyses::list, analyses::show,
         exports::download,
+        ledger::checkpoint, ledger::entries, ledger::inclusion, ledger::consistency, ledger::download,
         keys::create, keys::list, keys::approve, keys::revoke,
     ),
     security(("api_key" = [])),

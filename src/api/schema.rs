@@ -108,7 +108,7 @@ pub struct OutcomeRequest {
 
 #[derive(ToSchema)]
 pub struct StatusRequest {
-    /// enrolling, paused, closed
+    /// enrolling, paused, closed, locked, unblinded, archived
     to: String,
     reason: String,
 }
@@ -128,4 +128,26 @@ pub struct KeyRequest {
     name: String,
     trial: Option<String>,
     sites: Option<Vec<String>>,
+}
+
+/// The value of the public randomness.
+#[derive(ToSchema)]
+pub struct PublicValueRequest {
+    /// As its source published it; up to 1,000 characters.
+    value: String,
+}
+
+/// Units that join.
+#[derive(ToSchema)]
+pub struct UnitsRequest {
+    units: Vec<UnitRequest>,
+}
+
+/// One unit.
+#[derive(ToSchema)]
+pub struct UnitRequest {
+    /// A level of the factor that names the units.
+    id: String,
+    /// The unit's level of each stratification factor.
+    factors: std::collections::BTreeMap<String, String>,
 }

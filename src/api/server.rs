@@ -3,7 +3,7 @@
 use super::metrics::Metrics;
 use super::{App, application};
 use crate::conduct::writer::Writer;
-use crate::conduct::{Service, analyse};
+use crate::conduct::{Service, analyse, checkpoint};
 use actix_web::dev::ServerHandle;
 use actix_web::{HttpServer, web};
 use std::io;
@@ -54,6 +54,7 @@ async fn run(
     if !matches!(resumed, Ok(Ok(()))) {
         tracing::warn!("unfinished analyses could not be looked for");
     }
+    let signing = actix_web::rt::spawn(sign_ledgers(service.clone()));
     let (writer, writing) = Writer::start(service.clone());
     let app = web::Data::new(App {
         service,
@@ -76,10 +77,25 @@ async fn run(
         actix_web::rt::spawn(end_on_signal(server.handle()));
     }
     server.await?;
+    signing.abort();
     // The workers have dropped the application, and with it the last handle of the writer: it
     // commits what is queued and ends.
     let _ = web::block(move || writing.join()).await;
     Ok(())
+}
+
+/// Signs every ledger that has grown, again and again.
+async fn sign_ledgers(service: Service) {
+    let pause = Duration::from_secs(service.config.ledger.checkpoint_seconds);
+    loop {
+        tokio::time::sleep(pause).await;
+        let signing = service.clone();
+        match web::block(move || checkpoint::sign_all(&signing)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => tracing::warn!(?refusal, "ledgers could not be signed"),
+            Err(_) => tracing::warn!("the signing of ledgers was cancelled or panicked"),
+        }
+    }
 }
 
 /// Ends the server gracefully at the first SIGTERM or SIGINT, and at once at the second.

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrialAnswer {
     id: String,
-    /// draft, registered, enrolling, paused, closed
+    /// draft, registered, enrolling, paused, closed, locked, unblinded, archived
     status: String,
     title: String,
     registration: Option<RegistrationAnswer>,
@@ -175,8 +175,8 @@ pub async fn register(
     Ok(HttpResponse::Created().json(registered))
 }
 
-/// Open, pause, reopen or close enrolment.
-#[utoipa::path(post, path = "/v1/trials/{trial}/status", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::StatusRequest, responses((status = 200, body = Object), (status = 409, body = Problem)))]
+/// Open, pause and close enrolment; lock, unblind (with a second person) and archive the trial.
+#[utoipa::path(post, path = "/v1/trials/{trial}/status", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::StatusRequest, responses((status = 200, body = Object), (status = 202, description = "Another administrator has to ask for it too", body = Object), (status = 409, body = Problem)))]
 #[post("/v1/trials/{trial}/status")]
 pub async fn change_status(
     app: web::Data<App>,
@@ -194,7 +194,11 @@ pub async fn change_status(
         conduct::change_status::run(&service, &caller.0, key, &trial, &to, &reason)
     })
     .await?;
-    Ok(HttpResponse::Ok().json(changed))
+    let mut response = match changed.awaits_second_person {
+        true => HttpResponse::Accepted(),
+        false => HttpResponse::Ok(),
+    };
+    Ok(response.json(changed))
 }
 
 fn read_status(value: &Value) -> Result<(String, String), Problem> {
@@ -279,7 +283,7 @@ fn tell(service: &Service, caller: &Caller, id: &str) -> Result<TrialAnswer, Ref
     };
     let mut document = protocol.document;
     // Block sizes with the past arms let later ones be guessed.
-    if caller.role != Role::Administrator {
+    if caller.role != Role::Administrator && !trial.status.is_open() {
         document["randomization"] = json!({"redacted": "until unblinding"});
     }
     Ok(TrialAnswer {

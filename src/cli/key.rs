@@ -1,16 +1,31 @@
-//! `lodkast key create`: the first keys; later ones are made over HTTP.
+//! `lodkast key`: the first API keys (later ones are made over HTTP), and the exchange of the secret
+//! key.
 
 use super::{ConfigOption, Done, Stopped, open_service, print};
 use crate::access::Role;
 use crate::clock::Clock;
+use crate::conduct::exchange_key;
 use crate::conduct::issue_key::{self, Wish};
 use crate::document::Field;
+use crate::key_file;
 use serde_json::Value;
+use std::path::PathBuf;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Make a key and print it, this once
     Create(Options),
+    /// Exchange the secret key: seal everything under a new one
+    Rotate(RotateOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RotateOptions {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// The file of the new key; made, with mode 0600, where it is missing
+    #[arg(long, value_name = "FILE")]
+    new_key_file: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +47,28 @@ pub struct Options {
 }
 
 pub fn run(command: &Command) -> Done {
-    let Command::Create(options) = command;
+    match command {
+        Command::Create(options) => create(options),
+        Command::Rotate(options) => rotate(options),
+    }
+}
+
+/// The new key is on disk before anything is sealed under it.
+fn rotate(options: &RotateOptions) -> Done {
+    let config = options.config.load()?;
+    let service = open_service(config, Clock::system())?;
+    let new = key_file::own(&options.new_key_file).map_err(Stopped::input)?;
+    let resealed = exchange_key::run(&service, new).map_err(super::import::stopped)?;
+    eprintln!(
+        "{} registrations and {} drafts are sealed under the key in {}: start the service with it",
+        resealed.registrations,
+        resealed.drafts,
+        options.new_key_file.display()
+    );
+    Ok(())
+}
+
+fn create(options: &Options) -> Done {
     let wish = options.wish()?;
     let service = open_service(options.config.load()?, Clock::system())?;
     let key = issue_key::by_hand(&service, &wish).map_err(Stopped::failed)?;

@@ -5,13 +5,17 @@
 
 mod allocate;
 mod analyse;
+mod client;
 mod demo;
+mod erase;
 mod export;
 mod import;
 mod key;
 mod migrate;
 mod rows;
 mod serve;
+mod verify;
+mod witness;
 
 use crate::clock::Clock;
 use crate::conduct::Service;
@@ -50,8 +54,14 @@ enum Command {
     Analyse(analyse::Options),
     /// Import an existing trial's enrolments, conversations or outcomes
     Import(import::Options),
-    /// Export the data sets of a data cut
+    /// Export the data sets of a data cut, or the bundle of an unblinded trial
     Export(export::Options),
+    /// Check the bundle of a trial: commitments, draws, ledger
+    Verify(verify::Options),
+    /// Sign the checkpoints of a ledger as an independent witness
+    Witness(witness::Options),
+    /// Forget a person, where a law demands it
+    Erase(erase::Options),
 }
 
 /// Why a command did not do what was asked.
@@ -93,6 +103,13 @@ impl Stopped {
 
 type Done = Result<(), Stopped>;
 
+/// How a command prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
 /// Runs a command.
 pub fn run(arguments: Arguments) -> ExitCode {
     let done = match arguments.command {
@@ -104,6 +121,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Analyse(options) => analyse::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Witness(options) => witness::run(&options),
+        Command::Erase(options) => erase::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -82,7 +82,7 @@ pub fn ask(
             format!("the protocol plans {planned} looks"),
         ));
     }
-    let pooled = !caller.role.sees_arms();
+    let pooled = !caller.role.sees_arms(known.status.is_open());
     let id = new_id(&service.clock);
     let id = once(service, caller, idempotency, |tx| {
         tx.lock_trial_shared(trial)?;
@@ -250,11 +250,12 @@ fn keep(tx: &mut crate::store::Tx, row: &ResultRow) -> Result<(), StoreError> {
 
 /// An analysis with its result, if the caller may see it.
 pub fn find(service: &Service, caller: &Caller, trial: &str, id: &str) -> Result<Told, Refusal> {
-    service.trial(caller, trial, Right::ReadAnalysis)?;
+    let known = service.trial(caller, trial, Right::ReadAnalysis)?;
+    let sees_arms = caller.role.sees_arms(known.status.is_open());
     let told = service.store.read(|tx| {
         let row = tx
             .find_analysis(id)?
-            .filter(|row| row.trial_id == trial && (row.pooled || caller.role.sees_arms()))
+            .filter(|row| row.trial_id == trial && (row.pooled || sees_arms))
             .ok_or(Refusal::NotFound("analysis"))?;
         let result = tx.find_result(id)?;
         tell(service, tx, row, result)
@@ -273,8 +274,8 @@ pub fn list(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Told>, Refusal> {
-    service.trial(caller, trial, Right::ReadAnalysis)?;
-    let pooled_only = !caller.role.sees_arms();
+    let known = service.trial(caller, trial, Right::ReadAnalysis)?;
+    let pooled_only = !caller.role.sees_arms(known.status.is_open());
     service.store.read(|tx| {
         let rows = tx.list_analyses(trial, pooled_only, after, limit)?;
         rows.into_iter()

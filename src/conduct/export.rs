@@ -41,11 +41,12 @@ pub fn run(
 ) -> Result<String, Refusal> {
     let known = service.trial(caller, trial, Right::Export)?;
     let registration = known.registered()?;
+    let sees_arms = caller.role.sees_arms(known.status.is_open());
     // Rows of conversations show who was met how often, and so the attendance.
-    if !caller.role.sees_arms() && set == DataSet::Conversations {
+    if !sees_arms && set == DataSet::Conversations {
         return Err(Refusal::NotFound("data set before unblinding"));
     }
-    if caller.role.sees_arms() && set != DataSet::Dictionary {
+    if sees_arms && set != DataSet::Dictionary {
         note_look(service, caller, trial, data_cut, set)?;
     }
     let data = service.store.read(|tx| {
@@ -58,7 +59,7 @@ pub fn run(
         Ok(CutData::load(tx, trial, data_cut)?)
     })?;
     let mut data = data;
-    if !caller.role.sees_arms() {
+    if !sees_arms {
         // Under other ids: those who enrol know arms by the participant's own.
         let blinded = |id: &mut String| *id = service.blinded_id(trial, id);
         data.participants
@@ -68,6 +69,6 @@ pub fn run(
             .iter_mut()
             .for_each(|o| blinded(&mut o.participant));
     }
-    to_csv(&registration.protocol, &data, set, caller.role.sees_arms())
+    to_csv(&registration.protocol, &data, set, sees_arms)
         .map_err(|fault| Refusal::Internal(fault.to_string()))
 }

@@ -1,7 +1,7 @@
 //! The flow of participants, as a CONSORT diagram shows it.
 
 use super::fact::{FactKind, body_of};
-use super::{Refusal, Service, Status};
+use super::{Refusal, Service};
 use crate::access::{Caller, Right, Role};
 use crate::analysis::flow::{Flow, Screening};
 
@@ -26,9 +26,8 @@ pub fn run(service: &Service, caller: &Caller, trial: &str) -> Result<Flow, Refu
         let records = tx.count_facts(&trial.id, last)?;
         // While citizens are drawn, a count by arm that is asked for after each draw tells the draw.
         let shows_arms = match caller.role {
-            Role::Monitor => true,
-            Role::Administrator => trial.status == Status::Closed,
-            _ => false,
+            Role::Administrator => trial.status.has_ended(),
+            role => role.sees_arms(trial.status.is_open()),
         };
         let protocol = &registration.protocol;
         let mut flow = Flow::of(
@@ -36,6 +35,7 @@ pub fn run(service: &Service, caller: &Caller, trial: &str) -> Result<Flow, Refu
             &screenings,
             &enrolled,
             &arms.into_iter().collect(),
+            tx.count_erased_draws(&trial.id)? as u64,
         );
         if !shows_arms {
             flow.arms = None;

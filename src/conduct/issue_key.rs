@@ -291,7 +291,11 @@ fn begun_trials(tx: &mut Tx, wish: &Wish) -> Result<Vec<String>, Refusal> {
 }
 
 /// The second person holds another name, and the two keys go back to no common one.
-fn check_second_person(tx: &mut Tx, first: &str, second: &Caller) -> Result<(), Refusal> {
+pub(super) fn check_second_person(
+    tx: &mut Tx,
+    first: &str,
+    second: &Caller,
+) -> Result<(), Refusal> {
     let refused = |why: &str| Err(Refusal::SecondPersonNeeded(why.to_owned()));
     if first == second.key_id {
         return refused("the same key cannot ask and approve");

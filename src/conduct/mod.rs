@@ -5,19 +5,24 @@
 //! this for many at once.
 
 pub mod analyse;
+pub mod bundle;
 pub mod change_status;
+pub mod checkpoint;
 pub mod citizen;
 pub mod cut;
 pub mod draft;
 mod draw;
 pub mod enrol;
 pub mod enrolment;
+pub mod erase;
+pub mod exchange_key;
 pub mod export;
 mod fact;
 pub mod flow;
 pub mod group;
 pub mod idempotency;
 pub mod issue_key;
+pub mod ledger;
 pub mod participants;
 pub mod public_randomness;
 pub mod record;
@@ -60,6 +65,10 @@ impl std::ops::Deref for Service {
     }
 }
 
+/// Names of what the database remembers.
+pub(super) const SECRET_KEY: &str = "secret_key";
+pub(super) const FIRST_SECRET: &str = "first_secret_key";
+
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
@@ -82,7 +91,7 @@ impl Service {
         if !store.is_up_to_date()? {
             return Err(NotStarted::NotMigrated);
         }
-        check_keys(&store, &secrets)?;
+        let secrets = check_keys(&store, secrets)?;
         let (trials, analyses) = (trial::Cache::default(), analyse::Running::default());
         Ok(Self(Arc::new(Inner {
             store,
@@ -108,21 +117,37 @@ impl Service {
     }
 }
 
-/// The database remembers the fingerprints of the keys it was made with.
-fn check_keys(store: &Store, secrets: &Secrets) -> Result<(), NotStarted> {
-    for (name, print) in secrets.key_fingerprints() {
-        let known = store.write(|tx| {
-            let known = tx.find_installation(name)?;
-            if known.is_none() {
-                tx.insert_installation(name, &print)?;
-            }
-            Ok::<_, StoreError>(known)
-        })?;
-        if known.is_some_and(|known| known != print) {
-            return Err(NotStarted::WrongKey(name));
+/// The database remembers the fingerprints of the keys it was made with, the first secret key where
+/// it was exchanged, and every public key that signed its ledgers.
+fn check_keys(store: &Store, secrets: Secrets) -> Result<Secrets, NotStarted> {
+    remember(store, SECRET_KEY, &secrets.secret_fingerprint())?;
+    let secrets = match store.read(|tx| tx.find_installation(FIRST_SECRET))? {
+        None => secrets,
+        Some(sealed) => {
+            let wrong = || NotStarted::WrongKey(SECRET_KEY);
+            let sealed = hex::decode(sealed).map_err(|_| wrong())?;
+            let first = secrets.open_first(&sealed).map_err(|_| wrong())?;
+            secrets.with_first(first)
         }
+    };
+    remember(store, "pseudonym_key", &secrets.pseudonym_fingerprint())?;
+    store.write(|tx| checkpoint::remember_key(tx, &secrets))?;
+    Ok(secrets)
+}
+
+/// Remembers a value; another one under this name is refused.
+fn remember(store: &Store, name: &'static str, value: &str) -> Result<(), NotStarted> {
+    let known = store.write(|tx| {
+        let known = tx.find_installation(name)?;
+        if known.is_none() {
+            tx.insert_installation(name, value)?;
+        }
+        Ok::<_, StoreError>(known)
+    })?;
+    match known {
+        Some(known) if known != value => Err(NotStarted::WrongKey(name)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A new id: UUIDv7, so that rows lie in the order in which they were made; within a millisecond

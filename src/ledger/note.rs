@@ -65,6 +65,16 @@ impl VerifierKey {
         Ok(parsed)
     }
 
+    /// The key of a log with this name.
+    pub fn of_log(name: &str, public_key: &[u8; 32]) -> Result<Self, NoteError> {
+        Ok(Self {
+            name: checked_name(name)?,
+            kind: Kind::Log,
+            key: VerifyingKey::from_bytes(public_key)
+                .map_err(|_| NoteError::Malformed("no public key of Ed25519"))?,
+        })
+    }
+
     /// `SHA-256(name || 0x0A || kind || key)`, its first four bytes.
     pub fn id(&self) -> [u8; 4] {
         let hash = Sha256::new()

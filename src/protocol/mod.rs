@@ -143,6 +143,13 @@ impl Protocol {
         self.endpoints.iter().find(|endpoint| endpoint.id == id)
     }
 
+    /// Days after an enrolment from which on no endpoint changes any more: the longest horizon with
+    /// the weeks that a job must last.
+    pub fn follow_up_days(&self) -> u64 {
+        let weeks = |end: &Endpoint| end.horizon_weeks.unwrap_or(0) + end.sustained_weeks;
+        7 * u64::from(self.endpoints.iter().map(weeks).max().unwrap_or(0))
+    }
+
     /// Whether the values of an endpoint tell the arm: attendance and minutes differ so much between
     /// channels, and events that are read off conversations blank or change values arm by arm.
     pub fn shows_arm(&self, endpoint: &Endpoint) -> bool {

@@ -25,6 +25,15 @@ impl Tx<'_> {
         Ok(each!(self, c => data_cuts::table.find((trial, number)).first(c).optional())?)
     }
 
+    /// The number of the newest cut.
+    pub fn last_cut(&mut self, trial: &str) -> Result<Option<i64>, StoreError> {
+        use diesel::dsl::max;
+        Ok(each!(self, c => data_cuts::table
+            .filter(data_cuts::trial_id.eq(trial))
+            .select(max(data_cuts::sequence))
+            .first(c))?)
+    }
+
     /// Cuts in order, after `after`.
     pub fn list_cuts(
         &mut self,

@@ -164,7 +164,8 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// All facts of one kind up to a data cut, in the order of their numbers.
+    /// All facts of one kind up to a data cut, in the order of their numbers, but those that were
+    /// erased.
     pub fn list_facts(
         &mut self,
         trial: &str,
@@ -175,18 +176,20 @@ impl Tx<'_> {
             .filter(facts::trial_id.eq(trial))
             .filter(facts::kind.eq(kind))
             .filter(facts::sequence.le(up_to))
+            .filter(facts::record.ne(""))
             .order(facts::sequence)
             .select(STORED)
             .load(c))?)
     }
 
-    /// One page of the facts of one kind.
+    /// One page of the facts of one kind, without those that were erased.
     pub fn page_facts(&mut self, trial: &str, page: &Page) -> Result<Vec<StoredFact>, StoreError> {
         Ok(each!(self, c => {
             let mut query = facts::table
                 .filter(facts::trial_id.eq(trial))
                 .filter(facts::kind.eq(page.kind))
                 .filter(facts::sequence.gt(page.after))
+                .filter(facts::record.ne(""))
                 .order(facts::sequence)
                 .limit(page.limit)
                 .select(STORED)
@@ -256,6 +259,21 @@ impl Tx<'_> {
         Ok(each!(self, c => facts::table
             .filter(facts::trial_id.eq(trial))
             .filter(facts::kind.eq(kind))
+            .count()
+            .get_result(c))?)
+    }
+
+    /// How many facts of these kinds have a number beyond this one.
+    pub fn count_after(
+        &mut self,
+        trial: &str,
+        kinds: &[&str],
+        after: i64,
+    ) -> Result<i64, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq_any(kinds))
+            .filter(facts::sequence.gt(after))
             .count()
             .get_result(c))?)
     }

@@ -64,4 +64,23 @@ impl Tx<'_> {
         super::each!(self, c => diesel::insert_into(installation).values(row).execute(c))?;
         Ok(())
     }
+
+    /// Exchanges a remembered value.
+    pub fn update_installation(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        use super::schema::installation::dsl::*;
+        use diesel::prelude::*;
+        super::each!(self, c => diesel::update(installation.find(key)).set(value.eq(text)).execute(c))?;
+        Ok(())
+    }
+
+    /// The remembered values whose names begin so.
+    pub fn list_installation(&mut self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        use super::schema::installation::dsl::*;
+        use diesel::prelude::*;
+        Ok(super::each!(self, c => installation
+            .filter(name.like(format!("{prefix}%")))
+            .order(name)
+            .select(value)
+            .load(c))?)
+    }
 }

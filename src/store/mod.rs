@@ -9,6 +9,7 @@ mod analyses;
 mod answers;
 mod connection;
 mod cuts;
+mod erasures;
 mod facts;
 mod heads;
 mod keys;

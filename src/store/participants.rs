@@ -117,6 +117,15 @@ impl Tx<'_> {
         Ok(ids.into_iter().collect())
     }
 
+    /// The last day on which somebody enrolled.
+    pub fn last_enrolled_on(&mut self, trial: &str) -> Result<Option<NaiveDate>, StoreError> {
+        use diesel::dsl::max;
+        Ok(each!(self, c => participants::table
+            .filter(participants::trial_id.eq(trial))
+            .select(max(participants::enrolled_on))
+            .first(c))?)
+    }
+
     /// How many participants each arm has.
     pub fn count_arms(&mut self, trial: &str) -> Result<Vec<(String, i64)>, StoreError> {
         use diesel::dsl::count_star;

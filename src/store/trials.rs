@@ -167,6 +167,34 @@ impl Tx<'_> {
             .load(c))?)
     }
 
+    /// The drafts of a trial, from the first on.
+    pub fn list_drafts(&mut self, trial: &str) -> Result<Vec<DraftRow>, StoreError> {
+        Ok(each!(self, c => drafts::table
+            .filter(drafts::trial_id.eq(trial))
+            .order(drafts::revision)
+            .load(c))?)
+    }
+
+    /// Exchanges what is sealed of a registration.
+    pub fn reseal_registration(&mut self, row: &RegistrationRow) -> Result<(), StoreError> {
+        let sealed = (
+            registrations::sealed_protocol.eq(&row.sealed_protocol),
+            registrations::sealed_seed.eq(&row.sealed_seed),
+            registrations::sealed_salt.eq(&row.sealed_salt),
+        );
+        let key = (&row.trial_id, row.number);
+        each!(self, c => diesel::update(registrations::table.find(key)).set(sealed).execute(c))?;
+        Ok(())
+    }
+
+    /// Exchanges what is sealed of a draft.
+    pub fn reseal_draft(&mut self, row: &DraftRow) -> Result<(), StoreError> {
+        let sealed = drafts::sealed_protocol.eq(&row.sealed_protocol);
+        let key = (&row.trial_id, row.revision);
+        each!(self, c => diesel::update(drafts::table.find(key)).set(sealed).execute(c))?;
+        Ok(())
+    }
+
     pub fn insert_public_value(&mut self, row: &PublicValueRow) -> Result<(), StoreError> {
         each!(self, c => diesel::insert_into(public_randomness::table).values(row).execute(c))?;
         Ok(())

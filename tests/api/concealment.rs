@@ -74,7 +74,7 @@ fn no_number_is_kept(mut app: TestApp) {
         let trial = service
             .trial(&caller, id, lodkast::access::Right::ConductTrial)
             .unwrap();
-        *trial.registered().unwrap().seed.bytes()
+        *trial.registered().unwrap().secret.bytes()
     };
     let dump = app.stop_and_dump();
     let holds = |wanted: &[u8]| dump.windows(wanted.len()).any(|window| window == wanted);

@@ -95,7 +95,7 @@ fn flow(protocol: &Protocol, data: &CutData) -> Flow {
         .iter()
         .map(|enrolled| enrolled.id.clone())
         .collect();
-    Flow::of(protocol, &data.screenings, &ids, &arms)
+    Flow::of(protocol, &data.screenings, &ids, &arms, data.erased)
 }
 
 fn endpoint_warnings(protocol: &Protocol, endpoint: &Endpoint, people: &[Person]) -> Vec<String> {
@@ -161,6 +161,18 @@ pub(in crate::analysis) const COMPETING: &str =
     "competing events are treated as censoring: the estimates speak of a world without them";
 
 fn warnings(data: &CutData) -> Vec<String> {
+    let mut warnings = warnings_of_sources(data);
+    if data.erased > 0 {
+        warnings.push(format!(
+            "{} participants were drawn whose records a law has had erased since: they are in no \
+             estimate, and an analysis of this cut made before the erasure may differ",
+            data.erased
+        ));
+    }
+    warnings
+}
+
+fn warnings_of_sources(data: &CutData) -> Vec<String> {
     let mut reports: HashMap<(&str, &str), Vec<Report>> = HashMap::new();
     for outcome in &data.outcomes {
         if let Some(report) = report(&outcome.body) {

@@ -4,10 +4,10 @@
 //! live through a simulated year that ends today. Whatever it does to the trial it does as any other
 //! client would, over HTTP. Then it goes on serving.
 
-mod client;
 mod population;
 mod year;
 
+use super::client::Client;
 use super::{Done, Stopped};
 use crate::access::Role;
 use crate::api::server;
@@ -15,7 +15,6 @@ use crate::clock::Clock;
 use crate::conduct::issue_key::{self, Wish};
 use crate::config::Config;
 use crate::{key_file, protocol, report, telemetry};
-use client::Client;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::PathBuf;

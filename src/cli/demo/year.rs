@@ -1,9 +1,9 @@
 //! The simulated year: enrolment in its first weeks, and every week what happened in it, posted as
 //! municipal systems post: late, twice, corrected, in bulk.
 
-use super::client::{Client, Tally};
 use super::population::{Citizen, Life, Population};
 use super::{Done, Stopped};
+use crate::cli::client::{Client, Tally};
 use crate::clock::{Clock, danish_day};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use indicatif::{ProgressBar, ProgressStyle};

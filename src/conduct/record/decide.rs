@@ -144,10 +144,14 @@ fn judge<'a>(
             Err(Refusal::SourceIdTaken)
         };
     }
-    if !trial.status.has_begun() {
+    if !trial.status.takes_records() {
+        let why = match trial.status.has_begun() {
+            true => "its final data cut is made: nothing more is recorded",
+            false => "enrolment has not begun",
+        };
         return Err(Refusal::WrongStatus {
             status: trial.status.to_string(),
-            why: "enrolment has not begun".into(),
+            why: why.into(),
         });
     }
     if posted.after_enrolment && posted.effective_on < participant.enrolled_on {

@@ -1,0 +1,200 @@
+//! `/v1/trials/{trial}/ledger` and `/bundle`: what proves that nothing was changed.
+
+use super::identity::Identity;
+use super::page::{self, PageQuery};
+use super::trials::allowed;
+use super::{App, Problem, blocking, with_trial};
+use crate::access::Right;
+use crate::conduct::{Refusal, bundle, ledger};
+use crate::document::Field;
+use crate::ledger::bundle::Audience;
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde::Deserialize;
+use std::io::{self, Write};
+use tokio::sync::mpsc;
+use utoipa::IntoParams;
+
+/// Bytes of a bundle that are sent at once, and how many such chunks wait for a slow reader.
+const CHUNK: usize = 256 * 1024;
+const WAITING: usize = 8;
+
+/// Which checkpoint is asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CheckpointQuery {
+    /// Number of entries that it covers; without it, the newest.
+    size: Option<i64>,
+}
+
+/// Which entry is to be proved.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct InclusionQuery {
+    /// Number of the entry.
+    sequence: i64,
+    /// Size of the tree; without it, the newest.
+    size: Option<i64>,
+}
+
+/// Between which trees consistency is to be proved.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ConsistencyQuery {
+    /// Size of the older tree.
+    from: i64,
+    /// Size of the newer tree; without it, the newest.
+    to: Option<i64>,
+}
+
+/// For whom the bundle is.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct BundleQuery {
+    /// auditor (usual) or public
+    audience: Option<String>,
+}
+
+/// The signed head of the ledger.
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/checkpoint", tag = "ledger", params(("trial" = String, Path), CheckpointQuery), responses((status = 200, body = Object), (status = 404, body = Problem)))]
+#[get("/v1/trials/{trial}/ledger/checkpoint")]
+pub async fn checkpoint(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
+    let query: CheckpointQuery = page::query(&request)?;
+    let head = with_trial(&app, caller, trial, move |service, caller, trial| {
+        ledger::head(service, caller, trial, query.size)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(head))
+}
+
+/// The entries of the ledger: their hashes, and for auditors after unblinding their records.
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/entries", tag = "ledger", params(("trial" = String, Path), PageQuery), responses((status = 200, body = Object)))]
+#[get("/v1/trials/{trial}/ledger/entries")]
+pub async fn entries(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
+    let query: PageQuery = page::query(&request)?;
+    let (limit, after) = (query.limit(&app)?, query.after_number()?);
+    let items = with_trial(&app, caller, trial, move |service, caller, trial| {
+        ledger::entries(service, caller, trial, after, limit)
+    })
+    .await?;
+    let last = items.last().map(|item| item.sequence.to_string());
+    Ok(page::answer(&request, limit, items, last))
+}
+
+/// Prove that an entry is in the ledger.
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/proofs/inclusion", tag = "ledger", params(("trial" = String, Path), InclusionQuery), responses((status = 200, body = Object), (status = 422, body = Problem)))]
+#[get("/v1/trials/{trial}/ledger/proofs/inclusion")]
+pub async fn inclusion(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
+    let query: InclusionQuery = page::query(&request)?;
+    let proof = with_trial(&app, caller, trial, move |service, caller, trial| {
+        ledger::inclusion(service, caller, trial, query.sequence, query.size)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(proof))
+}
+
+/// Prove that an older ledger is the beginning of a newer one.
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/proofs/consistency", tag = "ledger", params(("trial" = String, Path), ConsistencyQuery), responses((status = 200, body = Object), (status = 422, body = Problem)))]
+#[get("/v1/trials/{trial}/ledger/proofs/consistency")]
+pub async fn consistency(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
+    let query: ConsistencyQuery = page::query(&request)?;
+    let proof = with_trial(&app, caller, trial, move |service, caller, trial| {
+        ledger::consistency(service, caller, trial, query.from, query.to)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(proof))
+}
+
+/// The bundle of an unblinded trial, for `lodkast verify`.
+#[utoipa::path(get, path = "/v1/trials/{trial}/bundle", tag = "ledger", params(("trial" = String, Path), BundleQuery), responses((status = 200, body = Object), (status = 409, body = Problem)))]
+#[get("/v1/trials/{trial}/bundle")]
+pub async fn download(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ReadBundle).await?;
+    let query: BundleQuery = page::query(&request)?;
+    let audience = match query.audience {
+        None => Audience::Auditor,
+        Some(name) => Audience::read(&name.into())
+            .map_err(|detail| Problem::from(Refusal::field("audience", detail)))?,
+    };
+    let bundle = with_trial(&app, caller, trial, move |service, caller, trial| {
+        bundle::prepare(service, caller, trial, audience)
+    })
+    .await?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    actix_web::rt::spawn(async move {
+        let written = blocking(move || {
+            let mut chunks = Chunks {
+                sender,
+                waiting: Vec::with_capacity(CHUNK),
+            };
+            let written = bundle.write(&mut chunks);
+            if written.is_err() {
+                // The body must not end as if it were whole.
+                let broken = io::Error::other("the bundle could not be written to its end");
+                let _ = chunks.sender.blocking_send(Err(broken));
+            }
+            written
+        });
+        if let Err(problem) = written.await {
+            tracing::warn!(%problem, "a bundle was not sent to its end");
+        }
+    });
+    let body = futures_util::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .streaming(body))
+}
+
+/// Hands chunks over to the body of an answer.
+struct Chunks {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    waiting: Vec<u8>,
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= CHUNK {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let chunk = Bytes::from(std::mem::take(&mut self.waiting));
+        self.sender
+            .blocking_send(Ok(chunk))
+            .map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the reader has gone away"))
+    }
+}

@@ -1,0 +1,50 @@
+//! What the draw is told after a registration: the value of its public randomness, and units that
+//! join.
+
+use super::body::Body;
+use super::identity::Identity;
+use super::trials::allowed;
+use super::{App, Problem, with_trial};
+use crate::access::Right;
+use crate::conduct::{public_randomness, units};
+use actix_web::{HttpRequest, HttpResponse, post, web};
+
+/// Give the value of the public randomness that the protocol names; before enrolment, and once.
+#[utoipa::path(post, path = "/v1/trials/{trial}/registration/public-randomness", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::PublicValueRequest, responses((status = 201, body = Object), (status = 409, body = Problem)))]
+#[post("/v1/trials/{trial}/registration/public-randomness")]
+pub async fn give_public_value(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ConductTrial).await?;
+    let body = Body::read(&app, &request, payload).await?;
+    let value = public_randomness::read(&body.json()?)?;
+    let given = with_trial(&app, caller, trial, move |service, caller, trial| {
+        public_randomness::give(service, caller, body.idempotency.as_ref(), trial, &value)
+    })
+    .await?;
+    Ok(HttpResponse::Created().json(given))
+}
+
+/// Let units join a trial that draws units: they are drawn among themselves.
+#[utoipa::path(post, path = "/v1/trials/{trial}/units", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::UnitsRequest, responses((status = 201, body = Object), (status = 409, body = Problem), (status = 422, body = Problem)))]
+#[post("/v1/trials/{trial}/units")]
+pub async fn join_units(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::ConductTrial).await?;
+    let body = Body::read(&app, &request, payload).await?;
+    let list = units::read(&body.json()?)?;
+    let joined = with_trial(&app, caller, trial, move |service, caller, trial| {
+        units::join(service, caller, body.idempotency.as_ref(), trial, &list)
+    })
+    .await?;
+    Ok(HttpResponse::Created().json(joined))
+}

@@ -1,0 +1,252 @@
+//! Sign the head of a trial's ledger.
+//!
+//! Facts are numbered and committed with their leaves; the tree grows afterwards. Of its nodes only
+//! those over 256 and 65,536 leaves are kept: they are all of complete subtrees, which never change,
+//! and the others are computed from them when a proof asks.
+
+use super::fact::FactKind;
+use super::{Refusal, SECRET_KEY, Service};
+use crate::ledger::note::{Checkpoint, Kind, Note, NoteSigner, VerifierKey};
+use crate::ledger::tree::{self, Hash, Nodes};
+use crate::secrets::Secrets;
+use crate::store::{CheckpointRow, NodeRow, StoreError, Tx};
+use std::collections::HashMap;
+
+/// Levels that are kept: each node of one has 256 children among those of the last.
+const KEPT: [u32; 2] = [8, 16];
+/// Leaves that are hashed in one transaction.
+const AT_ONCE: i64 = 65_536;
+/// Leaves below one kept node of the first level.
+const TILE: i64 = 256;
+
+/// Names under which the database remembers the public keys of its ledgers.
+const LEDGER_KEY: &str = "ledger_key/";
+
+/// Remembers the public key that signs from now on.
+pub(super) fn remember_key(tx: &mut Tx, secrets: &Secrets) -> Result<(), StoreError> {
+    let signer = NoteSigner::new("any", Kind::Log, &secrets.signing_seed())
+        .expect("a name without white space");
+    let public = hex::encode(signer.verifier().public_key());
+    let name = format!("{LEDGER_KEY}{}", &public[..16]);
+    if tx.find_installation(&name)?.is_none() {
+        tx.insert_installation(&name, &public)?;
+    }
+    Ok(())
+}
+
+impl Service {
+    /// Names the ledger of a trial in its checkpoints.
+    pub fn ledger_origin(&self, trial: &str) -> String {
+        format!("{}/{trial}", self.config.ledger.name)
+    }
+
+    fn signer(&self, trial: &str) -> Result<NoteSigner, Refusal> {
+        NoteSigner::new(
+            &self.ledger_origin(trial),
+            Kind::Log,
+            &self.secrets.signing_seed(),
+        )
+        .map_err(|fault| Refusal::Internal(fault.to_string()))
+    }
+
+    /// Every key that signed checkpoints of this trial, or may have.
+    pub fn ledger_keys(&self, tx: &mut Tx, trial: &str) -> Result<Vec<VerifierKey>, Refusal> {
+        let origin = self.ledger_origin(trial);
+        let keys = tx.list_installation(LEDGER_KEY)?.into_iter().map(|public| {
+            let bytes = hex::decode(public).ok().and_then(|b| b.try_into().ok());
+            bytes
+                .and_then(|bytes: [u8; 32]| VerifierKey::of_log(&origin, &bytes).ok())
+                .ok_or_else(|| Refusal::Internal("a remembered key cannot be read".into()))
+        });
+        keys.collect()
+    }
+}
+
+/// The checkpoint over everything that is committed; signed now where the ledger has grown.
+pub fn newest(service: &Service, trial: &str) -> Result<CheckpointRow, Refusal> {
+    let known = service.store.read(|tx| -> Result<_, Refusal> {
+        let size = tx.last_sequence(trial)?;
+        Ok(tx.find_checkpoint(trial, size)?)
+    })?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    while !service.store.write(|tx| grow(tx, trial))? {}
+    service.store.write(|tx| sign(tx, service, trial))
+}
+
+/// Brings the kept nodes up to date, so many leaves at a time; true when nothing is left to do.
+fn grow(tx: &mut Tx, trial: &str) -> Result<bool, Refusal> {
+    let full = tx.last_sequence(trial)? / TILE;
+    let have = tx.count_nodes(trial, KEPT[0] as i32)?;
+    let until = full.min(have + AT_ONCE / TILE);
+    let leaves = tx.page_leaves(trial, have * TILE, (until - have) * TILE)?;
+    insert_parents(tx, trial, KEPT[0], have, &leaves)?;
+    let have_above = tx.count_nodes(trial, KEPT[1] as i32)?;
+    let children = (until / TILE - have_above) * TILE;
+    let below = tx.list_nodes(trial, KEPT[0] as i32, have_above * TILE, children)?;
+    insert_parents(tx, trial, KEPT[1], have_above, &below)?;
+    Ok(until == full)
+}
+
+fn insert_parents(
+    tx: &mut Tx,
+    trial: &str,
+    level: u32,
+    first: i64,
+    children: &[Vec<u8>],
+) -> Result<(), Refusal> {
+    let mut rows = Vec::new();
+    for (position, chunk) in (first..).zip(children.chunks_exact(TILE as usize)) {
+        let hashes = chunk
+            .iter()
+            .map(|h| hash(h))
+            .collect::<Result<Vec<_>, _>>()?;
+        rows.push(NodeRow {
+            trial_id: trial.to_owned(),
+            level: level as i32,
+            position,
+            hash: tree::root(&hashes).to_vec(),
+        });
+    }
+    Ok(tx.insert_nodes(&rows)?)
+}
+
+fn sign(tx: &mut Tx, service: &Service, trial: &str) -> Result<CheckpointRow, Refusal> {
+    let size = tx.last_sequence(trial)?;
+    if let Some(known) = tx.find_checkpoint(trial, size)? {
+        return Ok(known);
+    }
+    service.check_present_key(tx)?;
+    let root = tree::root_of_first(&mut Kept::of(tx, trial), size as u64)?;
+    let checkpoint = Checkpoint {
+        origin: service.ledger_origin(trial),
+        size: size as u64,
+        root,
+    };
+    let (text, now) = (checkpoint.text(), service.clock.now());
+    let signature = service.signer(trial)?.sign(&text, 0);
+    let note = Note {
+        signatures: vec![signature],
+        text,
+    };
+    let row = CheckpointRow {
+        trial_id: trial.to_owned(),
+        size,
+        root: root.to_vec(),
+        note: note.to_string(),
+        signed_at: now.naive_utc(),
+    };
+    tx.insert_checkpoint(&row)?;
+    Ok(row)
+}
+
+impl Service {
+    /// Refuses what would be sealed or signed with a key that was exchanged meanwhile by another
+    /// process.
+    pub(super) fn check_present_key(&self, tx: &mut Tx) -> Result<(), Refusal> {
+        let known = tx.find_installation(SECRET_KEY)?;
+        if known.is_some_and(|known| known != self.secrets.secret_fingerprint()) {
+            let why = "the secret key was exchanged: start the service with the new one";
+            return Err(Refusal::Internal(why.into()));
+        }
+        Ok(())
+    }
+}
+
+/// Signs every ledger that has grown since its last checkpoint.
+pub fn sign_all(service: &Service) -> Result<(), Refusal> {
+    let trials = service.store.read(|tx| -> Result<Vec<String>, Refusal> {
+        let mut grown = Vec::new();
+        for row in tx.list_trials(None, None, i64::MAX)? {
+            let last = tx.last_sequence(&row.id)?;
+            let signed = tx.last_checkpoint(&row.id)?.map_or(0, |row| row.size);
+            if last > signed {
+                grown.push(row.id);
+            }
+        }
+        Ok(grown)
+    })?;
+    for trial in trials {
+        newest(service, &trial)?;
+    }
+    Ok(())
+}
+
+/// The nodes of a trial's tree: those that are kept, and what follows from them and the leaves.
+pub(super) struct Kept<'a, 'b> {
+    tx: &'a mut Tx<'b>,
+    trial: &'a str,
+    read: HashMap<(u32, u64), Vec<Hash>>,
+}
+
+impl<'a, 'b> Kept<'a, 'b> {
+    pub(super) fn of(tx: &'a mut Tx<'b>, trial: &'a str) -> Self {
+        Self {
+            tx,
+            trial,
+            read: HashMap::new(),
+        }
+    }
+
+    /// Up to 256 hashes of a kept level (0 being the leaves), from a multiple of 256 on.
+    fn tile(&mut self, level: u32, tile: u64) -> Result<&[Hash], Refusal> {
+        if !self.read.contains_key(&(level, tile)) {
+            let first = tile as i64 * TILE;
+            let rows = match level {
+                0 => self.tx.page_leaves(self.trial, first, TILE)?,
+                level => self.tx.list_nodes(self.trial, level as i32, first, TILE)?,
+            };
+            let hashes = rows.iter().map(|h| hash(h)).collect::<Result<_, _>>()?;
+            self.read.insert((level, tile), hashes);
+        }
+        Ok(&self.read[&(level, tile)])
+    }
+}
+
+impl Nodes for Kept<'_, '_> {
+    type Error = Refusal;
+
+    fn complete(&mut self, level: u32, position: u64) -> Result<Hash, Refusal> {
+        let base = match level {
+            0..8 => 0,
+            8..16 => KEPT[0],
+            _ => KEPT[1],
+        };
+        // Beyond 2^24 leaves a node has more children on the last kept level than one tile.
+        if level - base > 8 {
+            let left = self.complete(level - 1, position * 2)?;
+            let right = self.complete(level - 1, position * 2 + 1)?;
+            return Ok(tree::node(&left, &right));
+        }
+        let width = 1_u64 << (level - base);
+        let first = position * width;
+        let hashes = self.tile(base, first / TILE as u64)?;
+        let begin = (first % TILE as u64) as usize;
+        let children = hashes.get(begin..begin + width as usize);
+        children
+            .map(tree::root)
+            .ok_or_else(|| Refusal::Internal("a ledger lacks leaves or nodes".into()))
+    }
+}
+
+fn hash(bytes: &[u8]) -> Result<Hash, Refusal> {
+    bytes
+        .try_into()
+        .map_err(|_| Refusal::Internal("a hash of the ledger is not of 32 bytes".into()))
+}
+
+/// The kinds of facts that are about the trial or its draw, not about a person's life: their records
+/// are in the bundle of a trial.
+pub(super) fn is_public_kind(kind: &str) -> bool {
+    FactKind::parse(kind).is_some_and(|kind| {
+        !matches!(
+            kind,
+            FactKind::Screening
+                | FactKind::Enrolment
+                | FactKind::Conversation
+                | FactKind::Outcome
+                | FactKind::ChangedRepeat
+        )
+    })
+}

@@ -1,0 +1,318 @@
+//! The check of a bundle, from its commitments to the signatures of its checkpoints.
+
+use super::draws::{Opened, Redrawing};
+use super::read::{Bundle, Line};
+use super::{Audience, FORMAT, PublicDraw};
+use crate::ledger::note::{Checkpoint, Kind, Note, VerifierKey};
+use crate::ledger::tree::{Edge, Hash, empty_root};
+use crate::ledger::{Salt, leaf};
+use crate::randomization::StratumLabel;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What whoever verifies knows from elsewhere.
+#[derive(Debug, Default)]
+pub struct Trust {
+    /// Keys that must have signed the last checkpoint or, a witness's, a kept one. Without a key of
+    /// the log those are taken that the bundle names.
+    pub keys: Vec<VerifierKey>,
+    /// Signed notes that were kept, each with its name: the ledger must go on from them.
+    pub kept: Vec<(String, String)>,
+}
+
+/// What was checked.
+#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
+pub struct Report {
+    pub trial: String,
+    pub audience: String,
+    pub registrations: usize,
+    pub entries: u64,
+    /// Entries whose record is shown and was held against its leaf.
+    pub records: u64,
+    /// Draws that were drawn anew.
+    pub draws: u64,
+    /// Root over all entries, in hexadecimal digits.
+    pub root: String,
+    pub checkpoints: usize,
+    /// Checkpoints of the verifier's own that the ledger goes on from.
+    pub kept_checkpoints: usize,
+    /// The keys whose signatures hold.
+    pub keys: Vec<String>,
+    /// Whether the log's key was known from elsewhere.
+    pub key_was_known: bool,
+}
+
+/// Why a bundle does not verify: the first thing that does not agree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Difference {
+    #[error("it cannot be read as a bundle: {0}")]
+    Unreadable(String),
+    #[error("{0}")]
+    Differs(String),
+}
+
+impl From<String> for Difference {
+    fn from(difference: String) -> Self {
+        Difference::Differs(difference)
+    }
+}
+
+/// Checks everything that a bundle claims; tells the first difference.
+pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
+    let bundle = Bundle::parse(text).map_err(Difference::Unreadable)?;
+    if bundle.format != FORMAT {
+        return Err(Difference::Unreadable(format!(
+            "its format is not {FORMAT}"
+        )));
+    }
+    let audience = bundle.audience().map_err(Difference::Unreadable)?;
+    let registrations = open(&bundle)?;
+    let signed = Signed::read(&bundle, trust)?;
+
+    let mut redrawing = Redrawing::new(&registrations);
+    let mut ledger = Ledger::new(&signed.checkpoints);
+    bundle
+        .each_entry(|line| ledger.take(line, audience, &mut redrawing))
+        .map_err(Difference::Unreadable)??;
+    ledger.end()?;
+    redrawing.end()?;
+    let public = public_draws(&registrations, &bundle.draws)?;
+    if audience == Audience::Auditor && public > 0 {
+        return Err("an auditor's bundle lists its draws as entries only"
+            .to_owned()
+            .into());
+    }
+    Ok(Report {
+        trial: bundle.trial.clone(),
+        audience: audience.to_string(),
+        registrations: registrations.len(),
+        entries: ledger.edge.size(),
+        records: ledger.records,
+        draws: redrawing.draws + public,
+        root: hex::encode(ledger.edge.root()),
+        checkpoints: signed.own,
+        kept_checkpoints: trust.kept.len(),
+        keys: signed.keys,
+        key_was_known: signed.key_was_known,
+    })
+}
+
+fn open(bundle: &Bundle) -> Result<BTreeMap<i32, Opened>, String> {
+    let mut opened = BTreeMap::new();
+    for registered in &bundle.registrations {
+        let number = registered.number;
+        let open = Opened::open(registered.clone(), &bundle.trial)?;
+        if opened.insert(number, open).is_some() {
+            return Err(format!("registration {number} stands twice"));
+        }
+    }
+    Ok(opened)
+}
+
+/// A checkpoint with the name by which a difference calls it.
+struct Named {
+    name: String,
+    root: Hash,
+}
+
+/// The checkpoints whose signatures hold, by size.
+struct Signed {
+    checkpoints: BTreeMap<u64, Vec<Named>>,
+    own: usize,
+    keys: Vec<String>,
+    key_was_known: bool,
+}
+
+impl Signed {
+    fn read(bundle: &Bundle, trust: &Trust) -> Result<Self, String> {
+        let is_log = |key: &&VerifierKey| key.kind == Kind::Log;
+        let key_was_known = trust.keys.iter().any(|key| is_log(&key));
+        let named = bundle.keys.iter().map(|key| VerifierKey::parse(key));
+        let named: Vec<VerifierKey> = named
+            .collect::<Result<_, _>>()
+            .map_err(|fault| format!("keys: {fault}"))?;
+        let keys: Vec<&VerifierKey> = match key_was_known {
+            true => trust.keys.iter().filter(is_log).collect(),
+            false => named.iter().filter(is_log).collect(),
+        };
+        let mut signed = Self {
+            checkpoints: BTreeMap::new(),
+            own: bundle.checkpoints.len(),
+            keys: Vec::new(),
+            key_was_known,
+        };
+        let own = (1..)
+            .map(|i| format!("checkpoint {i}"))
+            .zip(&bundle.checkpoints);
+        let kept = trust.kept.iter().map(|(name, note)| (name.clone(), note));
+        let mut used = BTreeSet::new();
+        for (name, text) in own.chain(kept) {
+            let fault = |why: String| format!("{name}: {why}");
+            let note = Note::parse(text).map_err(|f| fault(f.to_string()))?;
+            let point = Checkpoint::parse(&note.text).map_err(|f| fault(f.to_string()))?;
+            if point.origin != bundle.origin {
+                return Err(fault(format!("it is of the ledger {}", point.origin)));
+            }
+            let by = keys.iter().find(|key| key.verify(&note).is_ok());
+            let by = by.ok_or_else(|| fault("none of the keys has signed it".into()))?;
+            used.insert(by.to_string());
+            for witness in trust.keys.iter().filter(|key| key.kind == Kind::Witness) {
+                if witness.verify(&note).is_ok() {
+                    used.insert(witness.to_string());
+                }
+            }
+            let root = point.root;
+            signed
+                .checkpoints
+                .entry(point.size)
+                .or_default()
+                .push(Named { name, root });
+        }
+        if let Some(key) = trust
+            .keys
+            .iter()
+            .find(|key| !used.contains(&key.to_string()))
+        {
+            return Err(format!("no checkpoint bears a signature of {key}"));
+        }
+        signed.keys = used.into_iter().collect();
+        Ok(signed)
+    }
+}
+
+/// The tree of a bundle, grown entry by entry.
+struct Ledger<'a> {
+    checkpoints: &'a BTreeMap<u64, Vec<Named>>,
+    edge: Edge,
+    records: u64,
+    /// Size of the last checkpoint that held.
+    held: u64,
+}
+
+impl<'a> Ledger<'a> {
+    fn new(checkpoints: &'a BTreeMap<u64, Vec<Named>>) -> Self {
+        Self {
+            checkpoints,
+            edge: Edge::default(),
+            records: 0,
+            held: 0,
+        }
+    }
+
+    fn take(
+        &mut self,
+        line: &Line,
+        audience: Audience,
+        redrawing: &mut Redrawing,
+    ) -> Result<(), String> {
+        let expected = self.edge.size() + 1;
+        if line.sequence != expected {
+            return Err(format!(
+                "entry {expected} is missing: {} stands there",
+                line.sequence
+            ));
+        }
+        let fault = |why: &str| format!("entry {expected}: {why}");
+        let told =
+            hash(&line.leaf).ok_or_else(|| fault("its leaf is not 64 hexadecimal digits"))?;
+        match (&line.salt, &line.record) {
+            (Some(salt), Some(record)) => {
+                let salt: Salt =
+                    hash(salt).ok_or_else(|| fault("its salt is not 64 hexadecimal digits"))?;
+                if leaf(&salt, record).0 != told {
+                    return Err(fault("its record is not the one of its leaf"));
+                }
+                self.records += 1;
+                if let Err(why) = redrawing.follow(record) {
+                    return Err(fault(&why));
+                }
+                if audience == Audience::Public && redrawing.draws > 0 {
+                    return Err(fault("a public bundle shows no participant's draw"));
+                }
+            }
+            (None, None) => {}
+            _ => return Err(fault("salt and record are shown together or not at all")),
+        }
+        self.edge.push(told);
+        self.hold_checkpoints()
+    }
+
+    fn hold_checkpoints(&mut self) -> Result<(), String> {
+        let size = self.edge.size();
+        for named in self.checkpoints.get(&size).into_iter().flatten() {
+            if named.root != self.edge.root() {
+                let after = self.held;
+                return Err(format!(
+                    "{} over {size} entries has another root: an entry from {} to {size} is not the \
+                     one that was signed",
+                    named.name,
+                    after + 1
+                ));
+            }
+            self.held = size;
+        }
+        Ok(())
+    }
+
+    /// Every checkpoint was reached, and the last one covers the last entry.
+    fn end(&self) -> Result<(), String> {
+        let size = self.edge.size();
+        let empty = self.checkpoints.get(&0).into_iter().flatten();
+        for named in empty {
+            if named.root != empty_root() {
+                return Err(format!("{} over no entry has another root", named.name));
+            }
+        }
+        if let Some((signed, named)) = self.checkpoints.range(size + 1..).next() {
+            let name = &named[0].name;
+            return Err(format!(
+                "{name} covers {signed} entries, and the bundle ends with entry {size}"
+            ));
+        }
+        if self.held != size {
+            return Err(format!(
+                "the entries from {} to {size} are covered by no checkpoint",
+                self.held + 1
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// 32 bytes from hexadecimal digits.
+fn hash(text: &str) -> Option<Hash> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
+}
+
+/// Re-draws the list of a public bundle: each stratum that it shows is shown from index 0.
+fn public_draws(
+    registrations: &BTreeMap<i32, Opened>,
+    draws: &[PublicDraw],
+) -> Result<u64, String> {
+    let mut replays = BTreeMap::new();
+    for (place, draw) in (1..).zip(draws) {
+        let fault = |why: String| format!("draw {place} (stratum {}): {why}", draw.stratum);
+        let opened = registrations
+            .get(&draw.registration)
+            .ok_or_else(|| fault("the bundle lacks its registration".into()))?;
+        if !replays.contains_key(&draw.registration) {
+            let replay = opened.replay().map_err(fault)?;
+            let replay = replay.ok_or_else(|| fault("arms were drawn elsewhere".into()))?;
+            replays.insert(draw.registration, replay);
+        }
+        let replay = replays.get_mut(&draw.registration).expect("inserted above");
+        let label = StratumLabel::kept(draw.stratum.clone());
+        let drawn = replay
+            .next(&label, draw.unit.as_deref())
+            .map_err(|why| fault(why.to_string()))?;
+        let arm = &opened.protocol.arms[drawn.arm].id;
+        if draw.index != drawn.index || draw.arm != *arm {
+            return Err(fault(format!(
+                "it is told as index {}, arm {}; the seed gives index {}, arm {arm}",
+                draw.index, draw.arm, drawn.index
+            )));
+        }
+    }
+    Ok(draws.len() as u64)
+}

@@ -1,0 +1,92 @@
+//! Erasure: the only queries that take anything out. Triggers let nobody else do so.
+
+use super::schema::{citizens, erasures, facts, participants};
+use super::{StoreError, Tx, each};
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use std::collections::HashSet;
+
+impl Tx<'_> {
+    /// Whether there are facts about a person.
+    pub fn has_person(&mut self, trial: &str, person: &str) -> Result<bool, StoreError> {
+        let facts: i64 = each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::participant_id.eq(person))
+            .count()
+            .get_result(c))?;
+        Ok(facts > 0)
+    }
+
+    /// Puts a person down for erasure, which opens the trigger's door; false where they are down
+    /// already.
+    pub fn insert_erasure(
+        &mut self,
+        trial: &str,
+        person: &str,
+        at: NaiveDateTime,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let known: i64 = each!(self, c => erasures::table
+            .find((trial, person))
+            .count()
+            .get_result(c))?;
+        if known > 0 {
+            return Ok(false);
+        }
+        let row = (
+            erasures::trial_id.eq(trial),
+            erasures::person_id.eq(person),
+            erasures::erased_at.eq(at),
+            erasures::reason.eq(reason),
+        );
+        each!(self, c => diesel::insert_into(erasures::table).values(row).execute(c))?;
+        Ok(true)
+    }
+
+    /// Empties record and salt of the facts about a person, but those of the draw and of the
+    /// erasure itself; returns how many.
+    pub fn erase_facts(&mut self, trial: &str, person: &str) -> Result<usize, StoreError> {
+        Ok(each!(self, c => diesel::update(
+            facts::table
+                .filter(facts::trial_id.eq(trial))
+                .filter(facts::participant_id.eq(person))
+                .filter(facts::kind.ne_all(["draw", "erasure"]))
+                .filter(facts::record.ne("")),
+        )
+        .set((facts::record.eq(""), facts::salt.eq(Vec::<u8>::new())))
+        .execute(c))?)
+    }
+
+    /// Takes the link from pseudonym to person out, and the row of the participant. The draw stays
+    /// on file as a fact, and its index is never handed out again.
+    pub fn delete_person(&mut self, trial: &str, person: &str) -> Result<(), StoreError> {
+        each!(self, c => {
+            let link = citizens::table
+                .filter(citizens::trial_id.eq(trial))
+                .filter(citizens::person_id.eq(person));
+            diesel::delete(link).execute(c)?;
+            diesel::delete(participants::table.find((trial, person))).execute(c)?
+        });
+        Ok(())
+    }
+
+    /// The persons of a trial who were erased.
+    pub fn list_erased(&mut self, trial: &str) -> Result<HashSet<String>, StoreError> {
+        let ids: Vec<String> = each!(self, c => erasures::table
+            .filter(erasures::trial_id.eq(trial))
+            .select(erasures::person_id)
+            .load(c))?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// How many of the erased had been drawn.
+    pub fn count_erased_draws(&mut self, trial: &str) -> Result<i64, StoreError> {
+        let erased: Vec<String> = self.list_erased(trial)?.into_iter().collect();
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq("draw"))
+            .filter(facts::participant_id.eq_any(&erased))
+            .count()
+            .get_result(c))?)
+    }
+}
