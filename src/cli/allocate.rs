@@ -107,7 +107,9 @@ fn allocations(protocol: &Protocol, seed: &Seed, table: &Table) -> Result<String
     let factors = factor_columns(protocol, table)?;
     let keys = StreamKeys::new(seed, &protocol.id, 1);
     let clusters = match &protocol.randomization.scheme {
-        Scheme::Clusters { units } => Some(Clusters::draw(protocol, &keys, &[units.clone()])),
+        Scheme::Clusters { units } => {
+            Some(Clusters::draw(protocol, &keys, std::slice::from_ref(units)))
+        }
         _ => None,
     };
     let mut replay = Replay::new(protocol, keys).map_err(Stopped::input)?;

@@ -144,17 +144,20 @@ fn why_not_to_lock(
     })
 }
 
-/// The key of the one who asked for the unblinding first.
+/// The key of the one who asked for the unblinding before, if it is still valid.
 fn requested_by(tx: &mut Tx, trial: &str) -> Result<Option<String>, Refusal> {
     let facts = tx.list_facts(trial, FactKind::UnblindingRequested.as_str(), i64::MAX)?;
-    let first = facts.last().map(|fact| {
+    for fact in facts.iter().rev() {
         let record: Value = serde_json::from_str(&fact.record).unwrap_or_default();
-        record["recorded_by"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    });
-    Ok(first)
+        let key = record["recorded_by"].as_str().unwrap_or_default();
+        if tx
+            .find_key(key)?
+            .is_some_and(|row| row.revoked_at.is_none())
+        {
+            return Ok(Some(key.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// The new status, or why it cannot be.

@@ -86,6 +86,37 @@ const TABLE: &[(&str, &str, &[Role])] = &[
         "/v1/trials/{trial}/exports/{dataset}.csv",
         &[Statistician, Monitor],
     ),
+    (
+        "POST",
+        "/v1/trials/{trial}/registration/public-randomness",
+        &[Administrator],
+    ),
+    ("POST", "/v1/trials/{trial}/units", &[Administrator]),
+    (
+        "GET",
+        "/v1/trials/{trial}/ledger/checkpoint",
+        &[Administrator, Statistician, Monitor, Auditor],
+    ),
+    (
+        "GET",
+        "/v1/trials/{trial}/ledger/entries",
+        &[Administrator, Statistician, Monitor, Auditor],
+    ),
+    (
+        "GET",
+        "/v1/trials/{trial}/ledger/proofs/inclusion",
+        &[Administrator, Statistician, Monitor, Auditor],
+    ),
+    (
+        "GET",
+        "/v1/trials/{trial}/ledger/proofs/consistency",
+        &[Administrator, Statistician, Monitor, Auditor],
+    ),
+    (
+        "GET",
+        "/v1/trials/{trial}/bundle",
+        &[Administrator, Auditor],
+    ),
     ("POST", "/v1/keys", &[Administrator]),
     ("GET", "/v1/keys", &[Administrator]),
     (

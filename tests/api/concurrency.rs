@@ -1,11 +1,10 @@
 //! Many at once: no index is lost or given twice, and every draw is the one of the seed.
 
 use crate::on_both;
-use crate::support::{Client, TRIAL, TestApp, citizen, conversation, enrol, number};
-use lodkast::access::Right;
-use lodkast::conduct::FactKind;
-use lodkast::conduct::issue_key::authenticate;
-use lodkast::randomization::{Replay, StratumLabel};
+use crate::support::{
+    Client, TRIAL, TestApp, citizen, conversation, draws_follow_the_seed, enrol, number,
+    protocol_by,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +13,7 @@ const EACH: usize = 25;
 
 on_both! {
     fn citizens_enrolled_at_once_are_drawn_as_the_seed_says(app: &TestApp) {
-        let administrator = app.enrolling();
+        app.enrolling();
         let enroller = app.enroller();
         let answers: Vec<(usize, Value)> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..CLIENTS)
@@ -45,7 +44,7 @@ on_both! {
         }
         assert!(arms.values().all(|told| told.len() == 1), "one citizen, two answers");
 
-        assert_eq!(draws_follow_the_seed(app, &administrator), arms.len());
+        assert_eq!(draws_follow_the_seed(app), arms.len());
     }
 
     fn the_same_record_sent_by_many_at_once_counts_once(app: &TestApp) {
@@ -99,66 +98,33 @@ on_both! {
     }
 }
 
-/// Replays every draw of the ledger from the seed, in the order of the record sequence; gives how
-/// many there are.
-fn draws_follow_the_seed(app: &TestApp, administrator: &Client) -> usize {
-    let caller = authenticate(&app.service, &administrator.key).unwrap();
-    let id = "digital-conversations";
-    let trial = app.service.trial(&caller, id, Right::ConductTrial).unwrap();
-    let registration = trial.registered().unwrap().clone();
-    let facts = app
-        .service
-        .store
-        .read(|tx| tx.list_facts(id, FactKind::Draw.as_str(), i64::MAX))
-        .unwrap();
-    let keys = registration.keys().unwrap();
-    let mut replay = Replay::new(&registration.protocol, keys).unwrap();
-    for fact in &facts {
-        let record: Value = serde_json::from_str(&fact.record).unwrap();
-        let body = &record["body"];
-        let label = StratumLabel::kept(body["label"].as_str().unwrap().to_owned());
-        let drawn = replay.next(&label, body["unit"].as_str()).unwrap();
-        assert_eq!(body["index"], drawn.index, "{label}");
-        assert_eq!(
-            body["arm"],
-            json!(registration.protocol.arms[drawn.arm].id),
-            "{label}"
-        );
-    }
-    facts.len()
-}
+const MANY: usize = 32;
+const CITIZENS: usize = 96;
 
-/// Two copies of the service over one database, each with clients that send the same citizens.
-#[test]
-fn two_copies_over_one_postgres_draw_as_one() {
-    two_copies_draw_as_one(&TestApp::postgres());
-}
-
-#[test]
-fn two_copies_over_one_sqlite_file_draw_as_one() {
-    two_copies_draw_as_one(&TestApp::sqlite());
-}
-
-fn two_copies_draw_as_one(app: &TestApp) {
-    let administrator = app.enrolling();
+/// Copies of the service over one database, and 32 clients that send the same citizens in different
+/// orders to all of them.
+fn many_clients_draw_as_one(app: &TestApp, copies: usize, method: &Value) {
+    let administrator = app.enrolling_with(&protocol_by(method));
     let key = app.enroller().key;
-    let copy = app.another_copy();
+    let others: Vec<TestApp> = (1..copies).map(|_| app.another_copy()).collect();
+    let mut addresses = vec![app.address.clone()];
+    addresses.extend(others.iter().map(|copy| copy.address.clone()));
     let answers: Vec<(usize, Value)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
+        let threads: Vec<_> = (0..MANY)
             .map(|client| {
-                let address = if client % 2 == 0 {
-                    &app.address
-                } else {
-                    &copy.address
-                };
-                let enroller = Client::new(address, &key);
+                let enroller = Client::new(&addresses[client % copies], &key);
                 scope.spawn(move || {
-                    // Both copies are sent every citizen, in two orders and into two strata.
-                    (0..60)
+                    // Each citizen comes from eight clients, forwards or backwards.
+                    (0..CITIZENS / 4)
                         .map(|i| {
-                            let n = if client % 4 < 2 { i } else { 59 - i };
+                            let i = if client % 8 < 4 {
+                                i
+                            } else {
+                                CITIZENS / 4 - 1 - i
+                            };
+                            let n = client % 4 * CITIZENS / 4 + i;
                             let mut request = citizen(&number(n));
-                            request["site"] = json!(["Aalborg", "Odense"][n % 2]);
+                            request["site"] = json!(["Aalborg", "Odense", "Ribe"][n % 3]);
                             let answer = enroller.post(&format!("{TRIAL}/enrolments"), &request);
                             assert!(answer.status <= 201, "{}", answer.text);
                             (n, answer.body)
@@ -174,23 +140,71 @@ fn two_copies_draw_as_one(app: &TestApp) {
     });
     let mut told: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for (n, answer) in &answers {
-        told.entry(*n)
-            .or_default()
-            .insert(format!("{} {}", answer["participant"], answer["arm"]));
+        let one = format!("{} {}", answer["participant"], answer["arm"]);
+        told.entry(*n).or_default().insert(one);
     }
-    assert_eq!(told.len(), 60);
+    assert_eq!(told.len(), CITIZENS);
     assert!(
         told.values().all(|answers| answers.len() == 1),
         "one citizen, two answers"
     );
-    assert_eq!(
-        answers
-            .iter()
-            .filter(|(_, a)| a["already_enrolled"] == false)
-            .count(),
-        60
+    let new = answers
+        .iter()
+        .filter(|(_, a)| a["already_enrolled"] == false)
+        .count();
+    assert_eq!(new, CITIZENS);
+    assert_eq!(draws_follow_the_seed(app), CITIZENS);
+    if method["method"] == "minimization" {
+        crate::draw::minimization_is_what_the_facts_say(app);
+    }
+    // The ledger of all writers: one unbroken sequence, and a tree that holds each of its entries.
+    let ledger = format!("{TRIAL}/ledger");
+    let head = administrator
+        .get(&format!("{ledger}/checkpoint"))
+        .expect(200);
+    assert_eq!(head["size"].as_u64().unwrap() as usize, 2 + 2 * CITIZENS);
+    crate::ledger::entries_are_proved(&administrator, &head);
+}
+
+fn minimization() -> Value {
+    json!({"method": "minimization", "probability": [4, 5], "weights": {"target_group": 2}})
+}
+
+#[test]
+fn many_clients_over_three_copies_on_one_postgres_draw_blocks_as_one() {
+    many_clients_draw_as_one(
+        &TestApp::postgres(),
+        3,
+        &json!({"method": "permuted_blocks", "block_sizes": [4, 6]}),
     );
-    assert_eq!(draws_follow_the_seed(app, &administrator), 60);
+}
+
+#[test]
+fn many_clients_over_three_copies_on_one_postgres_minimize_as_one() {
+    many_clients_draw_as_one(&TestApp::postgres(), 3, &minimization());
+}
+
+#[test]
+fn many_clients_over_one_sqlite_file_draw_from_an_urn_as_one() {
+    many_clients_draw_as_one(
+        &TestApp::sqlite(),
+        1,
+        &json!({"method": "block_urn", "lambda": 2}),
+    );
+}
+
+#[test]
+fn many_clients_over_one_sqlite_file_minimize_as_one() {
+    many_clients_draw_as_one(&TestApp::sqlite(), 1, &minimization());
+}
+
+#[test]
+fn many_clients_over_two_copies_on_one_sqlite_file_draw_as_one() {
+    many_clients_draw_as_one(
+        &TestApp::sqlite(),
+        2,
+        &json!({"method": "big_stick", "limit": 3}),
+    );
 }
 
 /// A lock that is not had in time is told at once: the writer does not wait for it again and again.

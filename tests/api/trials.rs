@@ -63,17 +63,6 @@ on_both! {
         assert_eq!(told["registration"]["commitment"], second["commitment"]);
     }
 
-    fn a_method_that_this_version_does_not_draw_by_cannot_be_registered(app: &TestApp) {
-        let mut other = protocol();
-        other["randomization"] = json!({"method": "big_stick", "limit": 3});
-        let administrator = app.administrator();
-        administrator.post("/v1/trials", &other).expect(201);
-        let problem = administrator
-            .post(&format!("{TRIAL}/registration"), &json!({}))
-            .expect_problem(409, "wrong-status");
-        assert!(problem["detail"].as_str().unwrap().contains("big_stick"), "{problem}");
-    }
-
     fn status_goes_its_way_and_a_refusal_says_why(app: &TestApp) {
         let administrator = app.administrator();
         administrator.post("/v1/trials", &protocol()).expect(201);

@@ -7,15 +7,16 @@
 
 mod client;
 
-pub use client::{Client, invalid};
+pub use client::{Answer, Client, invalid};
 
 use chrono::{DateTime, Utc};
-use lodkast::access::Role;
+use lodkast::access::{Right, Role};
 use lodkast::api::server::{self, Running};
 use lodkast::clock::Clock;
-use lodkast::conduct::Service;
 use lodkast::conduct::issue_key::{self, Wish};
+use lodkast::conduct::{FactKind, Service};
 use lodkast::config::Config;
+use lodkast::randomization::{Replay, StratumLabel};
 use lodkast::secrets::{RootKey, Secrets};
 use lodkast::store::Store;
 use serde_json::{Value, json};
@@ -49,6 +50,7 @@ pub struct TestApp {
 
 pub const NOW: &str = "2026-11-21T12:00:00Z";
 pub const TRIAL: &str = "/v1/trials/digital-conversations";
+pub const TRIAL_ID: &str = "digital-conversations";
 pub const SITE: &str = "Aalborg";
 
 impl TestApp {
@@ -191,6 +193,24 @@ impl TestApp {
         administrator
     }
 
+    /// Goes from enrolling to unblinded: closed, followed up to the end, cut, locked, and unblinded by
+    /// two administrators. Needs a standing clock, which it sets.
+    pub fn unblind(&self, administrator: &Client) {
+        let to = |client: &Client, status: &str| {
+            let body = json!({"to": status, "reason": "as planned"});
+            client.post(&format!("{TRIAL}/status"), &body)
+        };
+        to(administrator, "closed").expect(200);
+        self.set_time("2028-12-01T12:00:00Z");
+        administrator
+            .post(&format!("{TRIAL}/data-cuts"), &json!({}))
+            .expect(201);
+        to(administrator, "locked").expect(200);
+        to(administrator, "unblinded").expect(202);
+        let other = self.key(Role::Administrator, "Bent", None, &[]);
+        to(&other, "unblinded").expect(200);
+    }
+
     /// Ends the service and gives what is left in its database, as bytes.
     pub fn stop_and_dump(&mut self) -> Vec<u8> {
         self.running.take().unwrap().stop().unwrap();
@@ -210,6 +230,52 @@ impl Drop for TestApp {
 pub fn protocol() -> Value {
     let text = include_str!("../../config/protocols/digital-conversations.toml");
     lodkast::protocol::from_toml(text).unwrap().document
+}
+
+/// The example protocol with another method; with `clusters` its sites are what is drawn.
+pub fn protocol_by(randomization: &Value) -> Value {
+    let mut protocol = protocol();
+    protocol["randomization"] = randomization.clone();
+    if randomization["method"] == "clusters" {
+        protocol["unit"] = json!("site");
+        for factor in protocol["factors"].as_array_mut().unwrap() {
+            factor["stratify"] = json!(false);
+        }
+    }
+    protocol
+}
+
+/// Replays every draw of the ledger from the seed, in the order of the record sequence; gives how
+/// many there are.
+pub fn draws_follow_the_seed(app: &TestApp) -> usize {
+    let registration = registration(app);
+    let facts = app
+        .service
+        .store
+        .read(|tx| tx.list_facts(TRIAL_ID, FactKind::Draw.as_str(), i64::MAX))
+        .unwrap();
+    let mut replay = Replay::new(&registration.protocol, registration.keys().unwrap()).unwrap();
+    for fact in &facts {
+        let record: Value = serde_json::from_str(&fact.record).unwrap();
+        let body = &record["body"];
+        let label = StratumLabel::kept(body["label"].as_str().unwrap().to_owned());
+        let drawn = replay.next(&label, body["unit"].as_str()).unwrap();
+        assert_eq!(body["index"], drawn.index, "{label}");
+        let arm = &registration.protocol.arms[drawn.arm].id;
+        assert_eq!(body["arm"], json!(arm), "{label} {}", drawn.index);
+    }
+    facts.len()
+}
+
+/// What was registered of the example trial, opened.
+pub fn registration(app: &TestApp) -> std::sync::Arc<lodkast::conduct::trial::Registration> {
+    let key = app.administrator().key;
+    let caller = issue_key::authenticate(&app.service, &key).unwrap();
+    let trial = app
+        .service
+        .trial(&caller, TRIAL_ID, Right::ConductTrial)
+        .unwrap();
+    trial.registered().unwrap().clone()
 }
 
 /// A request to enrol the citizen with this number.

@@ -8,6 +8,7 @@ use crate::ledger::tree::{Edge, Hash, empty_root};
 use crate::ledger::{Salt, leaf};
 use crate::randomization::StratumLabel;
 use serde::Serialize;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What whoever verifies knows from elsewhere.
@@ -296,12 +297,13 @@ fn public_draws(
         let opened = registrations
             .get(&draw.registration)
             .ok_or_else(|| fault("the bundle lacks its registration".into()))?;
-        if !replays.contains_key(&draw.registration) {
-            let replay = opened.replay().map_err(fault)?;
-            let replay = replay.ok_or_else(|| fault("arms were drawn elsewhere".into()))?;
-            replays.insert(draw.registration, replay);
-        }
-        let replay = replays.get_mut(&draw.registration).expect("inserted above");
+        let replay = match replays.entry(draw.registration) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let replay = opened.replay().map_err(fault)?;
+                place.insert(replay.ok_or_else(|| fault("arms were drawn elsewhere".into()))?)
+            }
+        };
         let label = StratumLabel::kept(draw.stratum.clone());
         let drawn = replay
             .next(&label, draw.unit.as_deref())
