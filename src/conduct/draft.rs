@@ -28,6 +28,7 @@ pub fn create(
         return Err(Refusal::field("id", "is not the trial that the key is for"));
     }
     once(service, caller, idempotency, |tx| {
+        service.check_present_key(tx)?;
         if tx.find_trial(&protocol.id)?.is_some() {
             return Err(Refusal::TrialExists);
         }
@@ -59,6 +60,7 @@ pub fn revise(
         return Err(Refusal::field("id", "is not the id of this trial"));
     }
     service.store.write(|tx| {
+        service.check_present_key(tx)?;
         let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
         if row.status != Status::Draft.as_str() {
             return Err(Refusal::WrongStatus {

@@ -6,14 +6,15 @@
 
 use super::fact::{FactKind, body_of};
 use super::trial::Registration;
-use super::{Refusal, Trial};
+use super::{Refusal, Service, Trial};
 use crate::protocol::{DrawUnit, Scheme};
 use crate::randomization::{
     Allocator, Clusters, Minimization, MinimizationState, NotDrawn, StratumLabel,
 };
 use crate::store::Tx;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who is to be drawn.
 pub(super) struct Wanted<'a> {
@@ -36,9 +37,68 @@ pub(super) struct Made {
     pub arm: String,
 }
 
+/// Allocators of strata where they stood after their last draw, so that the next one need not begin at
+/// index 0. They are an aid of this process only: one that stands too far, because a transaction was
+/// rolled back, is made anew, and one that stands too early goes on.
+#[derive(Default)]
+pub struct Standing(Mutex<HashMap<Place, (Allocator, i64)>>);
+
+/// Trial, registration and stratum.
+type Place = (String, i32, StratumLabel);
+
+impl Standing {
+    /// Most strata that are remembered.
+    const MOST: usize = 10_000;
+
+    /// The allocator of a stratum, at this index.
+    fn at(
+        &self,
+        trial: &str,
+        registration: &Registration,
+        label: &StratumLabel,
+        index: i64,
+    ) -> Result<Allocator, Refusal> {
+        let place = (trial.to_owned(), registration.number, label.clone());
+        let known = self
+            .lock()
+            .remove(&place)
+            .filter(|(_, next)| *next <= index);
+        let (mut allocator, next) = match known {
+            Some(known) => known,
+            None => {
+                let keys = registration.keys()?;
+                let new = Allocator::new(&registration.protocol, &keys, label).map_err(internal)?;
+                (new, 0)
+            }
+        };
+        allocator.skip((index - next) as u64);
+        Ok(allocator)
+    }
+
+    fn keep(
+        &self,
+        trial: &str,
+        number: i32,
+        label: &StratumLabel,
+        allocator: Allocator,
+        next: i64,
+    ) {
+        let mut known = self.lock();
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert((trial.to_owned(), number, label.clone()), (allocator, next));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, (Allocator, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Draws everybody, in the order in which they came.
 pub(super) fn run(
     tx: &mut Tx,
+    service: &Service,
     trial: &Trial,
     wanted: &[Wanted],
     clusters: Option<&Clusters>,
@@ -48,7 +108,7 @@ pub(super) fn run(
         Scheme::External => wanted.iter().map(elsewhere).collect(),
         Scheme::Minimization { .. } => minimized(tx, &trial.id, registration, wanted),
         Scheme::Clusters { .. } => by_unit(registration, wanted, clusters),
-        _ => by_stratum(tx, &trial.id, registration, wanted),
+        _ => by_stratum(tx, service, registration, wanted),
     }
 }
 
@@ -70,12 +130,12 @@ fn elsewhere(wanted: &Wanted) -> Result<Made, Refusal> {
 /// Stratum by stratum; within a stratum in the order in which they came.
 fn by_stratum(
     tx: &mut Tx,
-    trial: &str,
+    service: &Service,
     registration: &Registration,
     wanted: &[Wanted],
 ) -> Result<Vec<Made>, Refusal> {
-    let keys = registration.keys()?;
     let protocol = &registration.protocol;
+    let trial = protocol.id.as_str();
     let mut strata: BTreeMap<&StratumLabel, Vec<usize>> = BTreeMap::new();
     for (i, wanted) in wanted.iter().enumerate() {
         strata.entry(wanted.label).or_default().push(i);
@@ -83,8 +143,8 @@ fn by_stratum(
     let mut made: Vec<Option<Made>> = wanted.iter().map(|_| None).collect();
     for (label, positions) in strata {
         let first = tx.take_indexes(trial, label.as_str(), positions.len() as i64)?;
-        let mut allocator = Allocator::new(protocol, &keys, label).map_err(internal)?;
-        allocator.skip(first as u64);
+        let mut allocator = service.standing.at(trial, registration, label, first)?;
+        let next = first + positions.len() as i64;
         for (index, position) in (first..).zip(positions) {
             made[position] = Some(Made {
                 label: label.clone(),
@@ -94,6 +154,8 @@ fn by_stratum(
                 arm: protocol.arms[allocator.next_arm()].id.clone(),
             });
         }
+        let number = registration.number;
+        service.standing.keep(trial, number, label, allocator, next);
     }
     Ok(made.into_iter().flatten().collect())
 }

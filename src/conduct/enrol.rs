@@ -348,7 +348,7 @@ fn draw_all(
             external_arm: draw.candidate.external_arm.as_deref(),
         })
         .collect();
-    let made = draw::run(tx, trial, &wanted, clusters)?;
+    let made = draw::run(tx, service, trial, &wanted, clusters)?;
     let mut participants = Vec::with_capacity(draws.len());
     for (draw, made) in draws.iter().zip(made) {
         let caller = &tasks[draw.task].caller;

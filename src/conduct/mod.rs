@@ -54,6 +54,7 @@ pub struct Inner {
     pub secrets: Secrets,
     pub config: Config,
     trials: trial::Cache,
+    standing: draw::Standing,
     pub(crate) analyses: analyse::Running,
 }
 
@@ -99,6 +100,7 @@ impl Service {
             secrets,
             config,
             trials,
+            standing: draw::Standing::default(),
             analyses,
         })))
     }

@@ -1,15 +1,18 @@
 //! Mix public randomness into the seed: a value that nobody could know when the service committed
 //! itself to its secret, so that nobody, the operator included, chose the seed.
 
-use super::citizen::guarded_text;
 use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
 use super::{Refusal, Service, Status};
 use crate::access::{Caller, Right};
 use crate::document::{Faults, Object};
+use crate::protocol::canonical::nfc;
 use crate::store::PublicValueRow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+/// Longest value, in characters.
+const LONGEST: usize = 1_000;
 
 /// A public value on file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,12 +28,14 @@ pub struct Given {
 pub fn read(value: &Value) -> Result<String, Refusal> {
     let faults = Faults::default();
     let read = Object::open(value, "", &faults).and_then(|object| {
-        let value = guarded_text(&object, "value", 1_000);
-        if !object.has("value") {
-            object.fault("value", "is missing");
+        // Not looked through for citizens' numbers: it is public, and may hold any run of digits.
+        let value = object.required::<String>("value")?;
+        if value.chars().count() > LONGEST {
+            let detail = format!("must not be longer than {LONGEST} characters");
+            object.fault("value", detail);
         }
         object.finish();
-        value
+        Some(nfc(&value))
     });
     faults.settle(read).map_err(Refusal::Invalid)
 }

@@ -53,6 +53,7 @@ pub fn run(
             .find_draft(trial)?
             .ok_or_else(|| Refusal::Internal("a trial has no draft".into()))?;
         let protocol = service.open_protocol(trial, &draft.sealed_protocol)?;
+        service.check_present_key(tx)?;
         let (secret, salt) = (Secret::new(random_bytes()), random_bytes::<32>());
         let canonical = protocol.canonical();
         let now = service.clock.now();

@@ -60,8 +60,14 @@ impl Installation {
 
     /// Starts the service with everything logged.
     pub fn serve(&self) -> Service {
+        self.serve_with(&[])
+    }
+
+    /// The same, with other settings.
+    pub fn serve_with(&self, settings: &[(&str, &str)]) -> Service {
         let mut child = self
             .command(&["serve"])
+            .envs(settings.iter().copied())
             .env("LODKAST_LOG_LEVEL", "trace")
             .env("LODKAST_LOG_FORMAT", "json")
             .stderr(Stdio::piped())

@@ -6,6 +6,7 @@ mod support;
 mod files;
 mod installation;
 mod process;
+mod proof;
 
 pub use installation::Installation;
 

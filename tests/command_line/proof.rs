@@ -1,0 +1,400 @@
+//! The proof of a trial on the command line: bundle, verify, witness, exchange of the secret key,
+//! erasure; and what a trace log holds of a draw.
+
+use super::{Installation, lodkast, printed, refused};
+use crate::support::{Client, TRIAL, citizen, number, protocol};
+use lodkast::ledger::note::{Note, VerifierKey};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+const ID: &str = "digital-conversations";
+
+/// A trial whose follow-up is over as soon as it is closed.
+fn past_protocol() -> Value {
+    let mut protocol = protocol();
+    protocol["randomization"] = json!({"method": "permuted_blocks", "block_sizes": [4, 6]});
+    protocol
+}
+
+fn to(client: &Client, status: &str) -> u16 {
+    let body = json!({"to": status, "reason": "as planned"});
+    client.post(&format!("{TRIAL}/status"), &body).status
+}
+
+fn open(administrator: &Client) -> Value {
+    administrator
+        .post("/v1/trials", &past_protocol())
+        .expect(201);
+    let registered = administrator
+        .post(&format!("{TRIAL}/registration"), &json!({}))
+        .expect(201);
+    assert_eq!(to(administrator, "enrolling"), 200);
+    registered
+}
+
+fn enrol(enroller: &Client, numbers: std::ops::Range<usize>) {
+    for n in numbers {
+        let mut request = citizen(&number(n));
+        // The day of every enrolment lies more than the follow-up of 30 weeks back.
+        request["enrolled_on"] = json!("2026-01-05");
+        enroller
+            .post(&format!("{TRIAL}/enrolments"), &request)
+            .expect(201);
+    }
+}
+
+fn unblind(administrator: &Client, other: &Client) {
+    assert_eq!(to(administrator, "closed"), 200);
+    administrator
+        .post(&format!("{TRIAL}/data-cuts"), &json!({}))
+        .expect(201);
+    assert_eq!(to(administrator, "locked"), 200);
+    assert_eq!(to(administrator, "unblinded"), 202);
+    assert_eq!(to(other, "unblinded"), 200);
+}
+
+struct Files(PathBuf);
+
+impl Files {
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.0.join(name), text).unwrap();
+        self.path(name)
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    lodkast().args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_trial_is_witnessed_while_it_runs_and_verified_when_it_is_over() {
+    let installation = Installation::sqlite();
+    let files = Files(installation.folder.path().to_owned());
+    let (first, second) = (
+        installation.key("administrator", "Anna"),
+        installation.key("administrator", "Bent"),
+    );
+    let (erik, alma) = (
+        installation.key("enroller", "Erik"),
+        installation.key("auditor", "Alma"),
+    );
+    let service = installation.serve();
+    let (administrator, enroller) = (service.client(&first), service.client(&erik));
+    open(&administrator);
+    enrol(&enroller, 0..20);
+
+    let (key_file, state) = (files.path("witness.key"), files.path("witness.json"));
+    let witness = |more: &[&str]| {
+        let mut arguments = vec!["witness", "--name", "witness.example"];
+        arguments.extend(["--key-file", &key_file, "--state", &state]);
+        arguments.extend(more);
+        lodkast()
+            .args(&arguments)
+            .env("LODKAST_API_KEY", &alma)
+            .output()
+            .unwrap()
+    };
+    let online = ["--service", service.address.as_str(), "--trial", ID];
+    let output = witness(&online);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let witness_key = said
+        .lines()
+        .last()
+        .unwrap()
+        .strip_prefix("witnessed by ")
+        .unwrap()
+        .to_owned();
+    let cosigned = printed(&output);
+    let note = Note::parse(&cosigned).unwrap();
+    assert_eq!(note.signatures.len(), 2);
+    assert!(
+        VerifierKey::parse(&witness_key)
+            .unwrap()
+            .verify(&note)
+            .unwrap()
+            .is_some()
+    );
+    let kept = files.write("first.txt", &cosigned);
+
+    // It goes on from what it saw, with and without a connection of its own.
+    enrol(&enroller, 20..30);
+    let third = printed(&witness(&online));
+    assert!(third.lines().nth(1) > cosigned.lines().nth(1));
+    let auditor = service.client(&alma);
+    enrol(&enroller, 30..40);
+    let size: u64 = third.lines().nth(1).unwrap().parse().unwrap();
+    let head = auditor.get(&format!("{TRIAL}/ledger/checkpoint")).text;
+    let proof = auditor
+        .get(&format!("{TRIAL}/ledger/proofs/consistency?from={size}"))
+        .text;
+    let head = files.write("head.json", &head);
+    assert!(refused(&witness(&["--checkpoint", &head]), 2).contains("--proof is missing"));
+    let wrong = proof.replacen("\"hashes\":[\"", "\"hashes\":[\"00", 1);
+    let wrong = files.write("wrong.json", &wrong);
+    refused(&witness(&["--checkpoint", &head, "--proof", &wrong]), 1);
+    let other = auditor
+        .get(&format!("{TRIAL}/ledger/proofs/consistency?from=3"))
+        .text;
+    let other = files.write("other.json", &other);
+    let error = refused(&witness(&["--checkpoint", &head, "--proof", &other]), 1);
+    assert!(error.contains("is not the beginning"), "{error}");
+    let proof = files.write("proof.json", &proof);
+    printed(&witness(&["--checkpoint", &head, "--proof", &proof]));
+    // A ledger that is shorter than what it saw is not signed again.
+    let old = auditor
+        .get(&format!("{TRIAL}/ledger/checkpoint?size={size}"))
+        .text;
+    let old = files.write("old.json", &old);
+    let error = refused(&witness(&["--checkpoint", &old]), 1);
+    assert!(error.contains("and had"), "{error}");
+
+    unblind(&administrator, &service.client(&second));
+    let ledger_key = auditor.get(&format!("{TRIAL}/ledger/checkpoint"))["keys"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let downloaded = auditor.get(&format!("{TRIAL}/bundle")).text;
+    service.signal("-TERM");
+    let (_, log) = service.ended();
+
+    let arguments = [
+        "export",
+        "--trial",
+        ID,
+        "--format",
+        "bundle",
+        "--output",
+        &files.path("audit"),
+    ];
+    assert!(
+        installation
+            .command(&arguments)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let bundle = files.path("audit/bundle.json");
+    let exported: Value = serde_json::from_str(&fs::read_to_string(&bundle).unwrap()).unwrap();
+    assert_eq!(
+        exported,
+        serde_json::from_str::<Value>(&downloaded).unwrap()
+    );
+    let keys = ["--key", ledger_key.as_str(), "--key", witness_key.as_str()];
+    let arguments = [
+        &["verify", bundle.as_str(), "--checkpoint", &kept][..],
+        &keys,
+    ]
+    .concat();
+    let text = printed(&run(&arguments));
+    assert!(
+        text.contains("40 follow from the seed") && text.ends_with("verified\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&witness_key) && !text.contains("note"),
+        "{text}"
+    );
+    let json: Value =
+        serde_json::from_str(&printed(&run(&["verify", &bundle, "--format", "json"]))).unwrap();
+    assert_eq!(
+        (&json["draws"], &json["key_was_known"]),
+        (&json!(40), &json!(false))
+    );
+    // Without the note that the witness signed, its key has signed nothing.
+    let error = refused(&run(&[&["verify", &bundle][..], &keys].concat()), 1);
+    assert!(
+        error.contains("no checkpoint bears a signature of witness.example"),
+        "{error}"
+    );
+
+    let text = fs::read_to_string(&bundle).unwrap();
+    let forged = files.write(
+        "forged.json",
+        &text.replacen(
+            "\\\"arm\\\":\\\"digital\\\"",
+            "\\\"arm\\\":\\\"physical\\\"",
+            1,
+        ),
+    );
+    let error = refused(&run(&["verify", &forged]), 1);
+    assert!(error.contains("does not verify: entry"), "{error}");
+    assert!(
+        refused(
+            &run(&["verify", &files.write("half.json", &text[..text.len() / 2])]),
+            2
+        )
+        .contains("cannot be read")
+    );
+    refused(&run(&["verify", &files.path("nowhere.json")]), 2);
+    refused(&run(&["verify", &bundle, "--key", "nonsense"]), 2);
+    refused(
+        &run(&[
+            "verify",
+            &bundle,
+            "--checkpoint",
+            &files.write("bad.txt", "nonsense"),
+        ]),
+        1,
+    );
+
+    a_trace_log_tells_nothing(&log, &exported);
+}
+
+/// At the level `trace` the log of a whole trial holds neither secret nor seed nor block size nor
+/// label, and no arm but where a client was answered.
+fn a_trace_log_tells_nothing(log: &str, bundle: &Value) {
+    assert!(
+        log.contains("TRACE") || log.contains("\"DEBUG\""),
+        "the log is not detailed"
+    );
+    let registration = &bundle["registrations"][0];
+    for secret in [
+        registration["secret"].as_str().unwrap(),
+        registration["protocol_salt"].as_str().unwrap(),
+        "block_sizes",
+        "permuted_blocks",
+        "unemployment_benefit",
+        "next_index",
+        "sealed_seed",
+    ] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+    for (i, line) in log.lines().enumerate() {
+        assert!(
+            !line.contains("\"arm\"") && !line.contains("physical"),
+            "line {i}: {line}"
+        );
+    }
+}
+
+#[test]
+fn the_secret_key_is_exchanged_and_everything_goes_on_sqlite() {
+    the_secret_key_is_exchanged_and_everything_goes_on(&Installation::sqlite());
+}
+
+#[test]
+fn the_secret_key_is_exchanged_and_everything_goes_on_postgres() {
+    the_secret_key_is_exchanged_and_everything_goes_on(&Installation::postgres());
+}
+
+fn the_secret_key_is_exchanged_and_everything_goes_on(installation: &Installation) {
+    let files = Files(installation.folder.path().to_owned());
+    let (first, second) = (
+        installation.key("administrator", "Anna"),
+        installation.key("administrator", "Bent"),
+    );
+    let (erik, alma) = (
+        installation.key("enroller", "Erik"),
+        installation.key("auditor", "Alma"),
+    );
+    let service = installation.serve();
+    let administrator = service.client(&first);
+    let registered = open(&administrator);
+    let enroller = service.client(&erik);
+    enrol(&enroller, 0..10);
+    let known =
+        enroller.post_with_key(&format!("{TRIAL}/enrolments"), "once", &citizen(&number(3)));
+    let head = administrator
+        .get(&format!("{TRIAL}/ledger/checkpoint"))
+        .body;
+
+    let new = files.path("new.key");
+    let rotate = || {
+        installation
+            .command(&["key", "rotate", "--new-key-file", &new])
+            .output()
+            .unwrap()
+    };
+    assert!(rotate().status.success());
+    // The process with the old key still enrols, and neither registers nor signs.
+    enrol(&enroller, 10..12);
+    let mut other = protocol();
+    other["id"] = json!("another");
+    assert_eq!(administrator.post("/v1/trials", &other).status, 500);
+    assert_eq!(
+        administrator
+            .get(&format!("{TRIAL}/ledger/checkpoint"))
+            .status,
+        500
+    );
+    service.signal("-TERM");
+    service.ended();
+    let error = refused(&rotate(), 1);
+    assert!(error.contains("secret_key is not the one"), "{error}");
+
+    let service = installation.serve_with(&[("LODKAST_KEY_FILE", &new)]);
+    let (administrator, enroller) = (service.client(&first), service.client(&erik));
+    let again =
+        enroller.post_with_key(&format!("{TRIAL}/enrolments"), "once", &citizen(&number(3)));
+    assert_eq!((again.status, &again.body), (known.status, &known.body));
+    enrol(&enroller, 12..20);
+    administrator.post("/v1/trials", &other).expect(201);
+    let later = administrator
+        .get(&format!("{TRIAL}/ledger/checkpoint"))
+        .expect(200);
+    assert_eq!(later["keys"].as_array().unwrap().len(), 2);
+    assert!(later["keys"].as_array().unwrap().contains(&head["keys"][0]));
+    unblind(&administrator, &service.client(&second));
+    let bundle = service.client(&alma).get(&format!("{TRIAL}/bundle"));
+    assert_eq!(
+        bundle["registrations"][0]["commitment"],
+        registered["commitment"]
+    );
+    let path = files.write("bundle.json", &bundle.text);
+    let kept = files.write("kept.txt", head["checkpoint"].as_str().unwrap());
+    let text = printed(&run(&["verify", &path, "--checkpoint", &kept]));
+    assert!(text.contains("20 follow from the seed"), "{text}");
+    service.signal("-TERM");
+    service.ended();
+}
+
+#[test]
+fn a_person_is_erased_from_the_command_line() {
+    let installation = Installation::sqlite();
+    let (first, erik) = (
+        installation.key("administrator", "Anna"),
+        installation.key("enroller", "Erik"),
+    );
+    let service = installation.serve();
+    open(&service.client(&first));
+    let enroller = service.client(&erik);
+    enrol(&enroller, 0..2);
+    let list = enroller.get(&format!("{TRIAL}/participants"));
+    let person = list["items"][0]["participant"].as_str().unwrap().to_owned();
+    let erase = |person: &str, reason: &str| {
+        let arguments = [
+            "erase",
+            "--trial",
+            ID,
+            "--participant",
+            person,
+            "--reason",
+            reason,
+        ];
+        installation.command(&arguments).output().unwrap()
+    };
+    let output = erase(&person, "Article 17");
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr).trim(),
+        "1 records were erased"
+    );
+    let output = erase(&person, "Article 17");
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("0 records were erased (asked for before)")
+    );
+    refused(&erase("nobody", "Article 17"), 2);
+    refused(&erase(&person, ""), 2);
+    let list = enroller.get(&format!("{TRIAL}/participants"));
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    service.signal("-TERM");
+    service.ended();
+}
