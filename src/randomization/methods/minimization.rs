@@ -94,8 +94,8 @@ impl Minimization {
         Ok(arm)
     }
 
-    /// For each arm the imbalance if the participant went there: the weighted sum over the factors
-    /// of the range, over the arms, of the counts at the participant's level.
+    /// What the imbalance would be with the participant in this or that arm: the ranges of the counts
+    /// at the participant's levels, weighted and added up.
     fn scores(&self, levels: &Value) -> Result<Vec<u64>, NotDrawn> {
         let mut scores = vec![0; self.arms];
         let nobody = vec![0; self.arms];
