@@ -17,6 +17,17 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whoever works on the command line of the service's machine, with the rights of a role.
+    pub fn command_line(role: Role) -> Self {
+        Self {
+            key_id: "command-line".into(),
+            name: "command line".into(),
+            role,
+            trial: None,
+            sites: None,
+        }
+    }
+
     pub fn may(&self, right: Right) -> bool {
         self.role.may(right)
     }

@@ -49,16 +49,10 @@ pub fn run(options: &Options) -> Done {
     let service = open_service(options.config.load()?, Clock::system())?;
     let caller = match &options.key {
         Some(key) => issue_key::authenticate(&service, key).map_err(Stopped::input)?,
-        None => Caller {
-            key_id: "command-line".into(),
-            name: "command line".into(),
-            role: match options.format {
-                Format::Csv => Role::Statistician,
-                Format::Bundle => Role::Auditor,
-            },
-            trial: None,
-            sites: None,
-        },
+        None => Caller::command_line(match options.format {
+            Format::Csv => Role::Statistician,
+            Format::Bundle => Role::Auditor,
+        }),
     };
     std::fs::create_dir_all(&options.output).map_err(Stopped::failed)?;
     match options.format {

@@ -32,14 +32,9 @@ pub fn run(
 ) -> Result<Changed, Refusal> {
     service.trial(caller, trial, Right::ConductTrial)?;
     once(service, caller, idempotency, |tx| {
-        let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
-        let known = service.open_trial(tx, row)?;
+        let known = service.lock_trial(tx, trial)?;
         let from = known.status;
-        let refused = |why: String| Refusal::WrongStatus {
-            status: from.to_string(),
-            why,
-        };
-        let status = decide(from, to).map_err(refused)?;
+        let status = decide(from, to).map_err(|why| known.refuse(why))?;
         let mut body = json!({"from": from, "to": status, "reason": reason});
         let changed = Changed {
             trial: trial.to_owned(),
@@ -48,12 +43,12 @@ pub fn run(
             awaits_second_person: false,
         };
         match status {
-            Status::Enrolling => may_open(&known).map_err(refused)?,
+            Status::Enrolling => may_open(&known).map_err(|why| known.refuse(why))?,
             // Whoever verifies the draws knows by this number whether the last ones are there.
             Status::Closed => body["drawn"] = json!(tx.count_kind(trial, FactKind::Draw.as_str())?),
             Status::Locked => {
                 if let Some(why) = why_not_to_lock(tx, service, &known)? {
-                    return Err(refused(why));
+                    return Err(known.refuse(why));
                 }
             }
             Status::Unblinded => match requested_by(tx, trial)? {

@@ -4,6 +4,7 @@ use super::draw::{self, Made, Wanted};
 use super::enrolment::Candidate;
 use super::fact::{Draft, FactKind};
 use super::group::{Answer, Batch, Outcome, Task, Work};
+use super::known::{self, Known, Screening};
 use super::repeat::{self, Repeats};
 use super::{Refusal, Service, Status, Trial, new_id};
 use crate::access::Caller;
@@ -13,7 +14,6 @@ use crate::store::{CitizenRow, ParticipantRow, Tx};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::HashMap;
 
 /// An enrolled citizen, as the answer tells it.
 ///
@@ -30,29 +30,6 @@ pub struct Enrolled {
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Screened {
     pub failed: Vec<String>,
-}
-
-/// What is known of a person while a group is decided.
-enum Known {
-    /// Seen before, not drawn; with the rules by which the last screening failed.
-    Seen {
-        person: String,
-        screened: Option<Screening>,
-    },
-    Drawn(ParticipantRow),
-    /// To be drawn in this group, for the task with this position.
-    Drawing {
-        task: usize,
-        person: String,
-        site: Option<String>,
-    },
-}
-
-/// How a person was last screened out.
-#[derive(Clone, PartialEq)]
-struct Screening {
-    failed: Vec<String>,
-    body: serde_json::Value,
 }
 
 /// A draw to be made.
@@ -82,7 +59,7 @@ pub(super) fn decide(
     if open.is_empty() {
         return Ok(());
     }
-    let mut people = load_people(tx, &trial.id, &open)?;
+    let mut people = known::load(tx, &trial.id, &open)?;
     let clusters = draw::clusters(tx, trial)?;
     let mut changed = Repeats::default();
     let mut citizens = Vec::new();
@@ -268,46 +245,6 @@ fn already(row: &ParticipantRow, caller: &Caller) -> Outcome {
         enrolled_at: row.enrolled_at.and_utc(),
         already_enrolled: true,
     }))
-}
-
-fn load_people(
-    tx: &mut Tx,
-    trial: &str,
-    open: &[(usize, &Task, &Candidate)],
-) -> Result<HashMap<String, Known>, Refusal> {
-    let pseudonyms: Vec<String> = open
-        .iter()
-        .map(|(_, _, candidate)| candidate.pseudonym.clone())
-        .collect();
-    let citizens = tx.find_citizens(trial, &pseudonyms)?;
-    let ids: Vec<String> = citizens.iter().map(|row| row.person_id.clone()).collect();
-    let mut participants: HashMap<String, ParticipantRow> = tx
-        .find_participants(trial, &ids)?
-        .into_iter()
-        .map(|row| (row.id.clone(), row))
-        .collect();
-    let mut people = HashMap::new();
-    for citizen in citizens {
-        let known = match participants.remove(&citizen.person_id) {
-            Some(row) => Known::Drawn(row),
-            None => {
-                let kind = FactKind::Screening.as_str();
-                let screened = tx
-                    .last_fact_of(trial, kind, &citizen.person_id)?
-                    .and_then(|fact| {
-                        let mut body = super::fact::body_of(&fact.record);
-                        let failed = serde_json::from_value(body["failed"].take()).ok()?;
-                        Some(Screening { failed, body })
-                    });
-                Known::Seen {
-                    person: citizen.person_id,
-                    screened,
-                }
-            }
-        };
-        people.insert(citizen.pseudonym, known);
-    }
-    Ok(people)
 }
 
 fn screening<'a>(person: &'a str, candidate: &'a Candidate) -> Draft<'a> {

@@ -24,13 +24,7 @@ pub fn run(service: &Service, trial: &str, person: &str, reason: &str) -> Result
         let detail = "must be a text of up to 500 characters without a citizen's number";
         return Err(Refusal::field("reason", detail));
     }
-    let hand = Caller {
-        key_id: "command-line".into(),
-        name: "command line".into(),
-        role: Role::Administrator,
-        trial: None,
-        sites: None,
-    };
+    let hand = Caller::command_line(Role::Administrator);
     service.store.write(|tx| {
         tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
         if !tx.has_person(trial, person)? {

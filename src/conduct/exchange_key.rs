@@ -73,13 +73,7 @@ fn reseal(tx: &mut Tx, service: &Service, secrets: &Secrets) -> Result<Resealed,
 
 /// Writes the exchange to the ledger of every registered trial, in the order of their ids.
 fn note(tx: &mut Tx, service: &Service, secrets: &Secrets) -> Result<(), Refusal> {
-    let hand = Caller {
-        key_id: "command-line".into(),
-        name: "command line".into(),
-        role: Role::Administrator,
-        trial: None,
-        sites: None,
-    };
+    let hand = Caller::command_line(Role::Administrator);
     for trial in tx.list_trials(None, None, i64::MAX)? {
         if Status::parse(&trial.status) == Some(Status::Draft) {
             continue;

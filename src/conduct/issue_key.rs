@@ -96,13 +96,7 @@ impl Wish {
 /// ledger of every trial whose enrolment has begun.
 pub fn by_hand(service: &Service, wish: &Wish) -> Result<KeyText, Refusal> {
     let key = KeyText::random();
-    let hand = Caller {
-        key_id: "command-line".into(),
-        name: "command line".into(),
-        role: Role::Administrator,
-        trial: None,
-        sites: None,
-    };
+    let hand = Caller::command_line(Role::Administrator);
     service.store.write(|tx| {
         insert(tx, &service.clock, wish, &key, None, None)?;
         if wish.role.takes_two_persons() {

@@ -22,6 +22,7 @@ pub mod flow;
 pub mod group;
 pub mod idempotency;
 pub mod issue_key;
+mod known;
 pub mod ledger;
 pub mod participants;
 pub mod public_randomness;

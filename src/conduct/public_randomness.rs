@@ -50,23 +50,16 @@ pub fn give(
 ) -> Result<Given, Refusal> {
     service.trial(caller, trial, Right::ConductTrial)?;
     once(service, caller, idempotency, |tx| {
-        let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
-        let known = service.open_trial(tx, row)?;
-        let refused = |why: &str| Refusal::WrongStatus {
-            status: known.status.to_string(),
-            why: why.into(),
-        };
+        let known = service.lock_trial(tx, trial)?;
         let registration = known.registered()?;
         let Some(source) = &registration.protocol.randomization.public_randomness else {
-            return Err(refused("its protocol names no public randomness"));
+            return Err(known.refuse("its protocol names no public randomness"));
         };
         if registration.public_value.is_some() {
-            return Err(refused(
-                "the value of its public randomness was given before",
-            ));
+            return Err(known.refuse("the value of its public randomness was given before"));
         }
         if known.status != Status::Registered {
-            return Err(refused("the value is given before enrolment begins"));
+            return Err(known.refuse("the value is given before enrolment begins"));
         }
         let now = service.clock.now();
         tx.insert_public_value(&PublicValueRow {

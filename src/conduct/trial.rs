@@ -92,10 +92,15 @@ impl Trial {
     pub fn registered(&self) -> Result<&Arc<Registration>, Refusal> {
         self.registration
             .as_ref()
-            .ok_or_else(|| Refusal::WrongStatus {
-                status: self.status.to_string(),
-                why: "it is not registered yet".into(),
-            })
+            .ok_or_else(|| self.refuse("it is not registered yet"))
+    }
+
+    /// What its status does not allow.
+    pub fn refuse(&self, why: impl Into<String>) -> Refusal {
+        Refusal::WrongStatus {
+            status: self.status.to_string(),
+            why: why.into(),
+        }
     }
 }
 
@@ -121,6 +126,12 @@ impl Service {
             let row = tx.find_trial(id)?.ok_or(Refusal::NotFound("trial"))?;
             self.open_trial(tx, row)
         })
+    }
+
+    /// The trial, locked for changing it.
+    pub(super) fn lock_trial(&self, tx: &mut Tx, id: &str) -> Result<Trial, Refusal> {
+        let row = tx.lock_trial(id)?.ok_or(Refusal::NotFound("trial"))?;
+        self.open_trial(tx, row)
     }
 
     /// A trial from its row.

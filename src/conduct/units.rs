@@ -58,18 +58,13 @@ pub fn join(
 ) -> Result<Joined, Refusal> {
     service.trial(caller, trial, Right::ConductTrial)?;
     once(service, caller, idempotency, |tx| {
-        let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
-        let known = service.open_trial(tx, row)?;
-        let refused = |why: &str| Refusal::WrongStatus {
-            status: known.status.to_string(),
-            why: why.into(),
-        };
+        let known = service.lock_trial(tx, trial)?;
         let registration = known.registered()?;
         if known.status.has_ended() {
-            return Err(refused("enrolment has ended"));
+            return Err(known.refuse("enrolment has ended"));
         }
         let Some(batches) = batches(tx, trial, registration)? else {
-            return Err(refused("its protocol draws no units"));
+            return Err(known.refuse("its protocol draws no units"));
         };
         let before = known_units(&batches);
         let mut faults: Vec<_> = unit_faults(&registration.protocol, units)

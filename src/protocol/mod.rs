@@ -7,6 +7,7 @@
 mod analysis_plan;
 pub mod canonical;
 mod check;
+mod check_scheme;
 mod endpoint;
 mod read;
 pub mod scheme;
@@ -15,7 +16,7 @@ pub use analysis_plan::{
     Analysis, Assumptions, Events, Futility, Hypothesis, IntercurrentEvent, Looks, SampleSize,
     Spending, Strategy,
 };
-pub use check::unit_faults;
+pub use check_scheme::unit_faults;
 pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
 pub use read::{from_json, from_toml, from_value, place_of};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};

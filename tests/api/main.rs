@@ -11,6 +11,7 @@ mod concealment;
 mod concurrency;
 mod draw;
 mod enrolments;
+mod forgeries;
 mod keys;
 mod ledger;
 mod records;

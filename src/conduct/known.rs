@@ -1,0 +1,72 @@
+//! What is known of the persons of a group of enrolments.
+
+use super::Refusal;
+use super::enrolment::Candidate;
+use super::fact::{FactKind, body_of};
+use super::group::Task;
+use crate::store::{ParticipantRow, Tx};
+use std::collections::HashMap;
+
+/// What is known of a person while a group is decided.
+pub(super) enum Known {
+    /// Seen before, not drawn; with the rules by which the last screening failed.
+    Seen {
+        person: String,
+        screened: Option<Screening>,
+    },
+    Drawn(ParticipantRow),
+    /// To be drawn in this group, for the task with this position.
+    Drawing {
+        task: usize,
+        person: String,
+        site: Option<String>,
+    },
+}
+
+/// How a person was last screened out.
+#[derive(Clone, PartialEq)]
+pub(super) struct Screening {
+    pub failed: Vec<String>,
+    pub body: serde_json::Value,
+}
+
+/// Looks up everybody whom the group names, by pseudonym.
+pub(super) fn load(
+    tx: &mut Tx,
+    trial: &str,
+    open: &[(usize, &Task, &Candidate)],
+) -> Result<HashMap<String, Known>, Refusal> {
+    let pseudonyms: Vec<String> = open
+        .iter()
+        .map(|(_, _, candidate)| candidate.pseudonym.clone())
+        .collect();
+    let citizens = tx.find_citizens(trial, &pseudonyms)?;
+    let ids: Vec<String> = citizens.iter().map(|row| row.person_id.clone()).collect();
+    let mut participants: HashMap<String, ParticipantRow> = tx
+        .find_participants(trial, &ids)?
+        .into_iter()
+        .map(|row| (row.id.clone(), row))
+        .collect();
+    let mut people = HashMap::new();
+    for citizen in citizens {
+        let known = match participants.remove(&citizen.person_id) {
+            Some(row) => Known::Drawn(row),
+            None => {
+                let kind = FactKind::Screening.as_str();
+                let screened = tx
+                    .last_fact_of(trial, kind, &citizen.person_id)?
+                    .and_then(|fact| {
+                        let mut body = body_of(&fact.record);
+                        let failed = serde_json::from_value(body["failed"].take()).ok()?;
+                        Some(Screening { failed, body })
+                    });
+                Known::Seen {
+                    person: citizen.person_id,
+                    screened,
+                }
+            }
+        };
+        people.insert(citizen.pseudonym, known);
+    }
+    Ok(people)
+}

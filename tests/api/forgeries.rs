@@ -1,0 +1,423 @@
+//! Every way to tamper with a bundle, and what its check says to it.
+
+use crate::bundle::{check, unblinded};
+use crate::support::{Client, TRIAL, TRIAL_ID, TestApp, citizen, enrol, number, protocol_by};
+use lodkast::ledger::bundle::Trust;
+use lodkast::ledger::note::{Checkpoint, Kind, Note, NoteSigner};
+use lodkast::ledger::tree::{Edge, Hash};
+use serde_json::{Value, json};
+
+pub fn other_arm(arm: &str) -> &'static str {
+    if arm == "digital" {
+        "physical"
+    } else {
+        "digital"
+    }
+}
+
+/// A bundle that is tampered with in one way.
+struct Tampered {
+    bundle: Value,
+}
+
+impl Tampered {
+    fn entries(&mut self) -> &mut Vec<Value> {
+        self.bundle["entries"].as_array_mut().unwrap()
+    }
+
+    /// Positions of the entries that show a draw.
+    fn draws(&mut self) -> Vec<usize> {
+        let is_draw = |entry: &Value| {
+            entry["record"]
+                .as_str()
+                .is_some_and(|record| record.contains("\"kind\":\"draw\""))
+        };
+        let entries = self.entries();
+        (0..entries.len())
+            .filter(|i| is_draw(&entries[*i]))
+            .collect()
+    }
+
+    /// Exchanges the arm of a draw in its record.
+    fn flip(&mut self, entry: usize) {
+        let text = self.entries()[entry]["record"].as_str().unwrap().to_owned();
+        let mut record: Value = serde_json::from_str(&text).unwrap();
+        let arm = record["body"]["arm"].as_str().unwrap().to_owned();
+        record["body"]["arm"] = json!(other_arm(&arm));
+        self.entries()[entry]["record"] = json!(lodkast::ledger::record(&record));
+    }
+
+    /// Computes the leaf of an entry anew.
+    fn leaf_anew(&mut self, entry: usize) {
+        let entry = &mut self.entries()[entry];
+        let salt: [u8; 32] = hex::decode(entry["salt"].as_str().unwrap())
+            .unwrap()
+            .try_into()
+            .unwrap();
+        let leaf = lodkast::ledger::leaf(&salt, entry["record"].as_str().unwrap());
+        entry["leaf"] = json!(leaf.to_hex());
+    }
+
+    fn number_anew(&mut self) {
+        for (i, entry) in self.entries().iter_mut().enumerate() {
+            entry["sequence"] = json!(i + 1);
+        }
+    }
+
+    /// Signs the whole ledger with a key of the forger's own, which the bundle then names.
+    fn signed_anew(&mut self) {
+        let origin = self.bundle["origin"].as_str().unwrap().to_owned();
+        let signer = NoteSigner::new(&origin, Kind::Log, &[9; 32]).unwrap();
+        let mut edge = Edge::default();
+        for entry in self.entries() {
+            let leaf: Hash = hex::decode(entry["leaf"].as_str().unwrap())
+                .unwrap()
+                .try_into()
+                .unwrap();
+            edge.push(leaf);
+        }
+        let checkpoint = Checkpoint {
+            origin,
+            size: edge.size(),
+            root: edge.root(),
+        };
+        let text = checkpoint.text();
+        let note = Note {
+            signatures: vec![signer.sign(&text, 0)],
+            text,
+        };
+        self.bundle["checkpoints"] = json!([note.to_string()]);
+        self.bundle["keys"] = json!([signer.verifier().to_string()]);
+    }
+}
+
+type Forgery = (&'static str, fn(&mut Tampered), &'static str);
+
+/// What is done to the bundle, and what the check says to it.
+const FORGERIES: &[Forgery] = &[
+    (
+        "an arm is changed",
+        |t| {
+            let d = t.draws();
+            t.flip(d[3])
+        },
+        "its record is not the one of its leaf",
+    ),
+    (
+        "an arm and its leaf are changed",
+        |t| {
+            let d = t.draws();
+            t.flip(d[3]);
+            t.leaf_anew(d[3])
+        },
+        "the seed gives",
+    ),
+    (
+        "an arm is changed and everything signed anew",
+        |t| {
+            let d = t.draws();
+            t.flip(d[3]);
+            t.leaf_anew(d[3]);
+            t.signed_anew();
+        },
+        "the seed gives",
+    ),
+    (
+        "a salt is changed",
+        |t| {
+            let d = t.draws();
+            t.entries()[d[3]]["salt"] = json!("00".repeat(32))
+        },
+        "its record is not the one of its leaf",
+    ),
+    (
+        "a salt is missing",
+        |t| {
+            let d = t.draws();
+            t.entries()[d[3]].as_object_mut().unwrap().remove("salt");
+        },
+        "salt and record are shown together",
+    ),
+    (
+        "a leaf without a record is changed",
+        |t| t.entries()[3]["leaf"] = json!("11".repeat(32)),
+        "has another root: an entry from 1 to",
+    ),
+    (
+        "an entry is dropped",
+        |t| {
+            t.entries().remove(9);
+        },
+        "entry 10 is missing",
+    ),
+    (
+        "an entry is dropped and the others numbered anew",
+        |t| {
+            t.entries().remove(9);
+            t.number_anew()
+        },
+        "has another root",
+    ),
+    (
+        "a draw is dropped and everything signed anew",
+        |t| {
+            let d = t.draws();
+            t.entries().remove(d[3]);
+            t.number_anew();
+            t.signed_anew();
+        },
+        "the index is",
+    ),
+    (
+        "a draw is hidden",
+        |t| {
+            let d = t.draws();
+            let entry = t.entries()[d[3]].as_object_mut().unwrap();
+            entry.remove("salt");
+            entry.remove("record");
+        },
+        "the index is",
+    ),
+    (
+        "the last draw of a stratum is hidden",
+        |t| {
+            let d = t.draws();
+            let entry = t.entries()[*d.last().unwrap()].as_object_mut().unwrap();
+            entry.remove("salt");
+            entry.remove("record");
+        },
+        "participants were drawn when enrolment closed",
+    ),
+    (
+        "two draws change places",
+        |t| {
+            let d = t.draws();
+            t.entries().swap(d[0], d[3]);
+            t.number_anew()
+        },
+        "the index is",
+    ),
+    (
+        "a draw stands twice",
+        |t| {
+            let d = t.draws();
+            let twice = t.entries()[d[0]].clone();
+            t.entries().push(twice);
+            t.number_anew();
+        },
+        "is drawn a second time",
+    ),
+    (
+        "an entry is added at the end",
+        |t| {
+            let one = json!({"sequence": 0, "leaf": "22".repeat(32)});
+            t.entries().push(one);
+            t.number_anew();
+        },
+        "covered by no checkpoint",
+    ),
+    (
+        "the last entries are cut off",
+        |t| {
+            let n = t.entries().len() - 2;
+            t.entries().truncate(n)
+        },
+        "and the bundle ends with entry",
+    ),
+    (
+        "the end and its checkpoint are cut off",
+        |t| {
+            let n = t.entries().len() - 2;
+            t.entries().truncate(n);
+            t.bundle["checkpoints"].as_array_mut().unwrap().pop();
+        },
+        "covered by no checkpoint",
+    ),
+    (
+        "the secret is changed",
+        |t| t.bundle["registrations"][0]["secret"] = json!("ab".repeat(32)),
+        "the secret is not the one that was committed to",
+    ),
+    (
+        "block sizes are changed",
+        |t| t.bundle["registrations"][0]["protocol"]["randomization"]["block_sizes"] = json!([2]),
+        "the protocol is not the one that was committed to",
+    ),
+    (
+        "secret and commitment are changed",
+        |t| {
+            let bytes = [0xab; 32];
+            let protocol =
+                lodkast::protocol::from_value(t.bundle["registrations"][0]["protocol"].clone())
+                    .unwrap();
+            let commitment =
+                lodkast::randomization::Secret::new(bytes).commitment(TRIAL_ID, &protocol.digest());
+            t.bundle["registrations"][0]["secret"] = json!(hex::encode(bytes));
+            t.bundle["registrations"][0]["commitment"] = json!(hex::encode(commitment.0));
+        },
+        "the ledger holds other commitments",
+    ),
+    (
+        "the salt of the protocol is changed",
+        |t| t.bundle["registrations"][0]["protocol_salt"] = json!("00".repeat(32)),
+        "the protocol is not the one",
+    ),
+    (
+        "public randomness is made up",
+        |t| t.bundle["registrations"][0]["public_randomness"] = json!("7"),
+        "names no public randomness",
+    ),
+    (
+        "a registration is missing",
+        |t| t.bundle["registrations"] = json!([]),
+        "lacks registration 1",
+    ),
+    (
+        "the rules of the draw are others",
+        |t| t.bundle["registrations"][0]["draw_version"] = json!("lodkast-draw-9"),
+        "rules that this version does not know",
+    ),
+    (
+        "the trial is another",
+        |t| t.bundle["trial"] = json!("other"),
+        "of another trial",
+    ),
+    (
+        "a checkpoint is changed",
+        |t| {
+            let note = t.bundle["checkpoints"][0]
+                .as_str()
+                .unwrap()
+                .replacen("/digital", "/digitaL", 1);
+            t.bundle["checkpoints"][0] = json!(note);
+        },
+        "checkpoint 1",
+    ),
+    (
+        "the root of a checkpoint is changed",
+        |t| {
+            let note = t.bundle["checkpoints"][1].as_str().unwrap().to_owned();
+            let mut lines: Vec<&str> = note.split('\n').collect();
+            lines[2] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+            t.bundle["checkpoints"][1] = json!(lines.join("\n"));
+        },
+        "none of the keys has signed it",
+    ),
+    (
+        "all checkpoints are dropped",
+        |t| t.bundle["checkpoints"] = json!([]),
+        "covered by no checkpoint",
+    ),
+];
+
+#[test]
+fn every_forgery_is_found_and_the_first_difference_named() {
+    let app = TestApp::sqlite();
+    let blocks = json!({"method": "permuted_blocks", "block_sizes": [4, 6]});
+    let (bundle, key, kept) = unblinded(&app, &blocks);
+    check(&bundle, &Trust::default()).unwrap();
+    for (what, forge, expected) in FORGERIES {
+        let mut tampered = Tampered {
+            bundle: bundle.clone(),
+        };
+        forge(&mut tampered);
+        let why = check(&tampered.bundle, &Trust::default()).expect_err(what);
+        assert!(why.contains(expected), "{what}: {why}");
+    }
+
+    // Consistent in itself, but not what others saw: a whole other ledger, signed by another key.
+    let mut forged = Tampered {
+        bundle: bundle.clone(),
+    };
+    forged.entries()[3]["leaf"] = json!("11".repeat(32));
+    forged.signed_anew();
+    check(&forged.bundle, &Trust::default()).unwrap();
+    let known = Trust {
+        keys: vec![key.clone()],
+        ..Trust::default()
+    };
+    let why = check(&forged.bundle, &known).unwrap_err();
+    assert!(why.contains("none of the keys has signed it"), "{why}");
+
+    // Cut off behind the first checkpoint: found by whoever kept a later one.
+    let mut short = Tampered {
+        bundle: bundle.clone(),
+    };
+    let later = short.bundle["checkpoints"]
+        .as_array_mut()
+        .unwrap()
+        .pop()
+        .unwrap();
+    let first = short.bundle["checkpoints"][0].as_str().unwrap().to_owned();
+    let size: usize = first.lines().nth(1).unwrap().parse().unwrap();
+    short.entries().truncate(size);
+    check(&short.bundle, &Trust::default()).unwrap();
+    let later = later.as_str().unwrap().to_owned();
+    let trust = Trust {
+        kept: vec![("mine".into(), later)],
+        ..Trust::default()
+    };
+    let why = check(&short.bundle, &trust).unwrap_err();
+    assert!(why.starts_with("mine covers"), "{why}");
+    let trust = Trust {
+        kept: vec![("mine".into(), kept)],
+        ..Trust::default()
+    };
+    assert_eq!(check(&bundle, &trust).unwrap().kept_checkpoints, 1);
+}
+
+#[test]
+fn a_changed_level_in_a_minimized_trial_and_changed_public_randomness_are_found() {
+    let app = TestApp::sqlite();
+    let (bundle, ..) = unblinded(&app, &crate::draw::methods()[5]);
+    let mut tampered = Tampered { bundle };
+    let draw = tampered.draws()[2];
+    let record = tampered.entries()[draw]["record"]
+        .as_str()
+        .unwrap()
+        .replace("sickness_benefit", "unemployment_benefit")
+        .replace("Sted 0", "Odense")
+        .replace("Aalborg", "Odense");
+    tampered.entries()[draw]["record"] = json!(record);
+    tampered.leaf_anew(draw);
+    tampered.signed_anew();
+    assert!(check(&tampered.bundle, &Trust::default()).is_err());
+
+    let app = TestApp::sqlite();
+    let mut protocol = protocol_by(&json!({"method": "simple", "public_randomness": "a lottery"}));
+    protocol["eligibility"] = json!([]);
+    let administrator = app.administrator();
+    administrator.post("/v1/trials", &protocol).expect(201);
+    administrator
+        .post(&format!("{TRIAL}/registration"), &json!({}))
+        .expect(201);
+    let value = json!({"value": "4 8 15 16 23 42"});
+    administrator
+        .post(&format!("{TRIAL}/registration/public-randomness"), &value)
+        .expect(201);
+    let open = json!({"to": "enrolling", "reason": "ready"});
+    administrator
+        .post(&format!("{TRIAL}/status"), &open)
+        .expect(200);
+    let enroller: Client = app.enroller();
+    for n in 0..12 {
+        let mut request = citizen(&number(n));
+        request["eligibility"] = json!({});
+        enrol(&enroller, &request);
+    }
+    app.unblind(&administrator);
+    let bundle = administrator.get(&format!("{TRIAL}/bundle")).expect(200);
+    assert_eq!(check(&bundle, &Trust::default()).unwrap().draws, 12);
+    for (value, expected) in [
+        (
+            json!("4 8 15 16 23 43"),
+            "another value of the public randomness",
+        ),
+        (json!(null), "another value of the public randomness"),
+    ] {
+        let mut changed = bundle.clone();
+        changed["registrations"][0]["public_randomness"] = value;
+        let why = check(&changed, &Trust::default()).unwrap_err();
+        assert!(why.contains(expected), "{why}");
+    }
+}
