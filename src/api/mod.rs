@@ -76,6 +76,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(trials::register)
         .service(trials::change_status)
         .service(randomization::give_public_value)
+        .service(randomization::freeze_list)
         .service(randomization::join_units)
         .service(enrolments::enrol)
         .service(participants::list)

@@ -17,7 +17,7 @@ use utoipa_swagger_ui::SwaggerUi;
         health::healthz, health::readyz, health::metrics,
         trials::create, trials::list, trials::show, trials::revise, trials::register,
         trials::change_status,
-        randomization::give_public_value, randomization::join_units,
+        randomization::give_public_value, randomization::join_units, randomization::freeze_list,
         enrolments::enrol,
         participants::list, participants::show, participants::search,
         records::post_conversations, records::list_conversations,

@@ -48,3 +48,23 @@ pub async fn join_units(
     .await?;
     Ok(HttpResponse::Created().json(joined))
 }
+
+/// Freeze the list of a unit's citizens, where they are known, before its arm is told.
+#[utoipa::path(post, path = "/v1/trials/{trial}/units/lists", tag = "enrolments", params(("trial" = String, Path)), request_body = super::schema::UnitListRequest, responses((status = 201, body = Object), (status = 409, body = Problem), (status = 422, body = Problem)))]
+#[post("/v1/trials/{trial}/units/lists")]
+pub async fn freeze_list(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let caller = allowed(&app, caller, &trial, Right::Enrol).await?;
+    let body = Body::read(&app, &request, payload).await?;
+    let list = units::read_list(&app.service, &trial, &body.json()?)?;
+    let frozen = with_trial(&app, caller, trial, move |service, caller, trial| {
+        units::freeze(service, caller, body.idempotency.as_ref(), trial, &list)
+    })
+    .await?;
+    Ok(HttpResponse::Created().json(frozen))
+}

@@ -151,3 +151,10 @@ pub struct UnitRequest {
     /// The unit's level of each stratification factor.
     factors: std::collections::BTreeMap<String, String>,
 }
+
+/// Citizens of a unit who are known before its arm is told.
+#[derive(ToSchema)]
+pub struct UnitListRequest {
+    unit: String,
+    citizens: Vec<Citizen>,
+}

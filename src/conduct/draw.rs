@@ -9,7 +9,7 @@ use super::trial::Registration;
 use super::{Refusal, Service, Trial};
 use crate::protocol::{DrawUnit, Scheme};
 use crate::randomization::{
-    Allocator, Clusters, Minimization, MinimizationState, NotDrawn, StratumLabel,
+    Allocator, Clusters, Minimization, MinimizationState, NotDrawn, StratumLabel, UnitDraw,
 };
 use crate::store::Tx;
 use serde::Deserialize;
@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Wanted<'a> {
     pub label: &'a StratumLabel,
     pub unit: Option<&'a str>,
+    pub pseudonym: &'a str,
     /// The arm that was drawn elsewhere.
     pub external_arm: Option<&'a str>,
 }
@@ -30,10 +31,12 @@ pub(super) struct Made {
     pub label: StratumLabel,
     /// The stream whose indexes are counted; with the index unique within a trial.
     pub stream: String,
-    /// None where the arm was drawn elsewhere, and on file with the unit where units are drawn.
+    /// None where the arm was drawn elsewhere; where units are drawn, it counts the participants of
+    /// the unit.
     pub index: Option<i64>,
-    /// Batch and position of a unit.
-    pub unit: Option<(u32, u64)>,
+    pub unit: Option<UnitDraw>,
+    /// Whether the citizen is on the list that was frozen before the unit's arm was told.
+    pub listed: Option<bool>,
     pub arm: String,
 }
 
@@ -107,7 +110,7 @@ pub(super) fn run(
     match &registration.protocol.randomization.scheme {
         Scheme::External => wanted.iter().map(elsewhere).collect(),
         Scheme::Minimization { .. } => minimized(tx, &trial.id, registration, wanted),
-        Scheme::Clusters { .. } => by_unit(registration, wanted, clusters),
+        Scheme::Clusters { .. } => by_unit(tx, registration, wanted, clusters),
         _ => by_stratum(tx, service, registration, wanted),
     }
 }
@@ -123,6 +126,7 @@ fn elsewhere(wanted: &Wanted) -> Result<Made, Refusal> {
         stream: wanted.label.to_string(),
         index: None,
         unit: None,
+        listed: None,
         arm: arm.map_err(internal)?.to_owned(),
     })
 }
@@ -151,6 +155,7 @@ fn by_stratum(
                 stream: label.to_string(),
                 index: Some(index),
                 unit: None,
+                listed: None,
                 arm: protocol.arms[allocator.next_arm()].id.clone(),
             });
         }
@@ -188,6 +193,7 @@ fn minimized(
             stream: "minimization".into(),
             index: Some(index),
             unit: None,
+            listed: None,
             arm: protocol.arms[arm].id.clone(),
         });
     }
@@ -200,26 +206,44 @@ fn minimized(
     Ok(made)
 }
 
+/// The stream that counts the participants of a unit.
+pub(super) fn unit_stream(unit: &str) -> String {
+    format!("unit/{unit}")
+}
+
+/// Everybody has the arm of their unit; its participants are counted unit by unit.
 fn by_unit(
+    tx: &mut Tx,
     registration: &Registration,
     wanted: &[Wanted],
     clusters: Option<&Clusters>,
 ) -> Result<Vec<Made>, Refusal> {
-    let find = |wanted: &Wanted| {
-        let unit = wanted.unit.ok_or(NotDrawn::UnknownUnit)?;
-        let drawn = clusters.ok_or(NotDrawn::UnknownUnit)?.of(unit)?;
-        Ok(Made {
-            label: drawn.label.clone(),
-            stream: drawn.label.to_string(),
-            index: None,
-            unit: Some((drawn.batch, drawn.index)),
-            arm: registration.protocol.arms[drawn.arm].id.clone(),
-        })
-    };
-    wanted
-        .iter()
-        .map(|wanted| find(wanted).map_err(internal))
-        .collect()
+    let clusters = clusters.ok_or(NotDrawn::UnknownUnit).map_err(internal)?;
+    let protocol = &registration.protocol;
+    let mut units: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, wanted) in wanted.iter().enumerate() {
+        let unit = wanted.unit.ok_or(NotDrawn::UnknownUnit).map_err(internal)?;
+        units.entry(unit).or_default().push(i);
+    }
+    let mut made: Vec<Option<Made>> = wanted.iter().map(|_| None).collect();
+    for (unit, positions) in units {
+        let drawn = clusters.of(unit).map_err(internal)?;
+        let stream = unit_stream(unit);
+        let first = tx.take_indexes(&protocol.id, &stream, positions.len() as i64)?;
+        let list = tx.find_unit_list(&protocol.id, registration.number, unit)?;
+        for (index, position) in (first..).zip(positions) {
+            let pseudonym = wanted[position].pseudonym;
+            made[position] = Some(Made {
+                label: drawn.label.clone(),
+                stream: stream.clone(),
+                index: Some(index),
+                listed: list.as_ref().map(|list| list.contains(pseudonym)),
+                arm: protocol.arms[drawn.arm].id.clone(),
+                unit: Some(drawn.clone()),
+            });
+        }
+    }
+    Ok(made.into_iter().flatten().collect())
 }
 
 #[derive(Deserialize)]

@@ -282,6 +282,7 @@ fn draw_all(
         .map(|draw| Wanted {
             label: &draw.candidate.label,
             unit: draw.candidate.unit.as_deref(),
+            pseudonym: &draw.candidate.pseudonym,
             external_arm: draw.candidate.external_arm.as_deref(),
         })
         .collect();
@@ -337,10 +338,13 @@ fn facts_of<'a>(draw: &'a Draw, made: &Made) -> [Draft<'a>; 2] {
         "draw_version": DRAW_VERSION,
         "registration": draw.candidate.registration.number,
     });
-    if let Some((batch, index)) = made.unit {
+    if let Some(unit) = &made.unit {
         body["unit"] = json!(draw.candidate.unit);
-        body["batch"] = json!(batch);
-        body["index"] = json!(index);
+        body["batch"] = json!(unit.batch);
+        body["index"] = json!(unit.index);
+    }
+    if let Some(listed) = made.listed {
+        body["listed"] = json!(listed);
     }
     [
         of(FactKind::Draw, body),

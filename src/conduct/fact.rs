@@ -26,6 +26,8 @@ crate::vocabulary! {
         PublicRandomness = "public_randomness",
         /// Units that joined after the registration.
         UnitsJoined = "units_joined",
+        /// The list of a unit's citizens was frozen before its arm was told.
+        UnitList = "unit_list",
         /// A citizen was sent again with another site or other levels.
         ChangedRepeat = "changed_repeat",
         /// One person asked for the unblinding; another has to.

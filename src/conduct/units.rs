@@ -1,6 +1,9 @@
-//! Let units join a trial that draws units: the next batch, drawn among themselves.
+//! Units of a trial that draws units: let some join, as a batch that is drawn among themselves; and
+//! freeze the list of a unit's citizens before its arm is told, where they are known by then. Whoever
+//! knows the arm could else choose whom to enrol.
 
-use super::draw::{batches, known_units};
+use super::citizen::Citizen;
+use super::draw::{batches, clusters, known_units, unit_stream};
 use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
 use super::{Refusal, Service};
@@ -8,11 +11,11 @@ use crate::access::{Caller, Right};
 use crate::conduct::citizen::holds_number;
 use crate::document::{Faults, Object};
 use crate::protocol::canonical::nfc;
-use crate::protocol::{DrawUnit, scheme, unit_faults};
+use crate::protocol::{DrawUnit, Unit, scheme, unit_faults};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Most units of one batch.
+/// Most units of one batch, and citizens of one list.
 const MOST: usize = 10_000;
 
 /// A batch on file.
@@ -100,6 +103,106 @@ pub fn join(
             trial: trial.to_owned(),
             batch: batches.len(),
             units: units.len(),
+        })
+    })
+}
+
+/// The citizens of a unit who are known before its arm is.
+#[derive(Debug, Clone)]
+pub struct List {
+    unit: String,
+    pseudonyms: Vec<String>,
+}
+
+/// A list on file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Frozen {
+    pub trial: String,
+    pub unit: String,
+    pub citizens: usize,
+}
+
+/// Reads `{unit, citizens: [{scheme, value}]}`.
+pub fn read_list(service: &Service, trial: &str, value: &Value) -> Result<List, Refusal> {
+    let faults = Faults::default();
+    let today = service.clock.today();
+    let read = Object::open(value, "", &faults).and_then(|object| {
+        let unit = object.required::<String>("unit").map(|unit| nfc(&unit));
+        let listed = object.list("citizens");
+        object.finish();
+        if listed.is_empty() || listed.len() > MOST {
+            object.fault("citizens", format!("must list from 1 to {MOST} citizens"));
+            return None;
+        }
+        let mut pseudonyms = Vec::new();
+        for (path, value) in listed {
+            if let Some(citizen) = Citizen::read(value, &path, &faults, today) {
+                pseudonyms.push(citizen.pseudonym(service, trial));
+            }
+        }
+        pseudonyms.sort_unstable();
+        pseudonyms.dedup();
+        let unit = unit?;
+        Some(List { unit, pseudonyms })
+    });
+    faults.settle(read).map_err(Refusal::Invalid)
+}
+
+/// Freezes the list of a unit, once, and before anybody of the unit is enrolled.
+pub fn freeze(
+    service: &Service,
+    caller: &Caller,
+    idempotency: Option<&Idempotency>,
+    trial: &str,
+    list: &List,
+) -> Result<Frozen, Refusal> {
+    service.trial(caller, trial, Right::Enrol)?;
+    once(service, caller, idempotency, |tx| {
+        // Locked against every enrolment: none is told the arm meanwhile.
+        let known = service.lock_trial(tx, trial)?;
+        let registration = known.registered()?;
+        if known.status.has_ended() {
+            return Err(known.refuse("enrolment has ended"));
+        }
+        let Some(clusters) = clusters(tx, &known)? else {
+            return Err(known.refuse("its protocol draws no units, or their seed is awaited"));
+        };
+        if clusters.of(&list.unit).is_err() {
+            return Err(Refusal::field(
+                "unit",
+                "is not one of those that were drawn",
+            ));
+        }
+        // The sites of a key say nothing of caseworkers: such a key freezes no list of theirs.
+        let site = (registration.protocol.unit == Unit::Site).then_some(list.unit.as_str());
+        if !caller.sees_site(site) {
+            return Err(Refusal::SiteOutOfScope);
+        }
+        if tx.find_next_index(trial, &unit_stream(&list.unit))? > 0 {
+            return Err(known.refuse("the arm of this unit was told before"));
+        }
+        if tx
+            .find_unit_list(trial, registration.number, &list.unit)?
+            .is_some()
+        {
+            return Err(known.refuse("the list of this unit was frozen before"));
+        }
+        tx.insert_unit_list(trial, registration.number, &list.unit, &list.pseudonyms)?;
+        let citizens = list.pseudonyms.len();
+        let body = json!({
+            "unit": list.unit, "registration": registration.number, "citizens": citizens,
+        });
+        let fact = Draft::of_trial(FactKind::UnitList, body);
+        let first = tx.take_sequence(trial, 1)?;
+        tx.insert_facts(
+            trial,
+            first,
+            vec![fact.seal(service, caller, service.clock.now())],
+        )?;
+        Ok(Frozen {
+            trial: trial.to_owned(),
+            unit: list.unit.clone(),
+            citizens,
         })
     })
 }

@@ -1,6 +1,6 @@
 //! Erasure: the only queries that take anything out. Triggers let nobody else do so.
 
-use super::schema::{citizens, erasures, facts, participants};
+use super::schema::{citizens, erasures, facts, participants, unit_lists};
 use super::{StoreError, Tx, each};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
@@ -57,13 +57,19 @@ impl Tx<'_> {
         .execute(c))?)
     }
 
-    /// Takes the link from pseudonym to person out, and the row of the participant. The draw stays
+    /// Takes the link from pseudonym to person out, the person's place on lists of units, and the row
+    /// of the participant. The draw stays
     /// on file as a fact, and its index is never handed out again.
     pub fn delete_person(&mut self, trial: &str, person: &str) -> Result<(), StoreError> {
         each!(self, c => {
             let link = citizens::table
                 .filter(citizens::trial_id.eq(trial))
                 .filter(citizens::person_id.eq(person));
+            let pseudonyms: Vec<String> = link.select(citizens::pseudonym).load(c)?;
+            let listed = unit_lists::table
+                .filter(unit_lists::trial_id.eq(trial))
+                .filter(unit_lists::pseudonym.eq_any(&pseudonyms));
+            diesel::delete(listed).execute(c)?;
             diesel::delete(link).execute(c)?;
             diesel::delete(participants::table.find((trial, person))).execute(c)?
         });

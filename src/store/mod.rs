@@ -19,6 +19,7 @@ mod participants;
 mod schema;
 mod transaction;
 mod trials;
+mod units;
 
 pub use analyses::{AnalysisRow, ResultRow};
 pub use answers::AnswerRow;

@@ -128,6 +128,14 @@ diesel::table! {
     }
 }
 diesel::table! {
+    unit_lists (trial_id, registration, unit, pseudonym) {
+        trial_id -> Text,
+        registration -> Integer,
+        unit -> Text,
+        pseudonym -> Text,
+    }
+}
+diesel::table! {
     ledger_nodes (trial_id, level, position) {
         trial_id -> Text,
         level -> Integer,

@@ -92,6 +92,7 @@ const TABLE: &[(&str, &str, &[Role])] = &[
         &[Administrator],
     ),
     ("POST", "/v1/trials/{trial}/units", &[Administrator]),
+    ("POST", "/v1/trials/{trial}/units/lists", &[Enroller]),
     (
         "GET",
         "/v1/trials/{trial}/ledger/checkpoint",

@@ -110,6 +110,37 @@ on_both! {
         assert_eq!(draws_follow_the_seed(app), 14);
     }
 
+    fn the_citizens_of_a_unit_are_listed_before_its_arm_is_told(app: &TestApp) {
+        app.enrolling_with(&protocol_by(&methods()[6]));
+        let (enroller, path) = (app.enroller(), format!("{TRIAL}/units/lists"));
+        let list = |unit: &str, numbers: &[usize]| {
+            let citizens: Vec<Value> = numbers.iter().map(|n| at(*n)["citizen"].clone()).collect();
+            json!({"unit": unit, "citizens": citizens})
+        };
+        let bound = app.key(lodkast::access::Role::Enroller, "Ella", None, &["Sted 3"]);
+        bound.post(&path, &list("Sted 1", &[1])).expect_problem(403, "site-out-of-scope");
+        let frozen = enroller.post_with_key(&path, "once", &list("Sted 1", &[1, 8, 8])).expect(201);
+        assert_eq!(frozen["citizens"], 2);
+        assert_eq!(enroller.post_with_key(&path, "once", &list("Sted 1", &[1, 8, 8])).expect(201), frozen);
+        enroller.post(&path, &list("Sted 1", &[15])).expect_problem(409, "wrong-status");
+        for (n, listed) in [(1, json!(true)), (15, json!(false)), (2, json!(null))] {
+            enrol(&enroller, &at(n));
+            let facts = app.service.store
+                .read(|tx| tx.list_facts(TRIAL_ID, FactKind::Draw.as_str(), i64::MAX))
+                .unwrap();
+            let record: Value = serde_json::from_str(&facts.last().unwrap().record).unwrap();
+            assert_eq!(record["body"]["listed"], listed, "citizen {n}");
+        }
+        // Too late for whoever knows the arm.
+        enroller.post(&path, &list("Sted 2", &[9])).expect_problem(409, "wrong-status");
+        assert_eq!(invalid(&enroller.post(&path, &list("Nowhere", &[9])).expect(422)), ["unit"]);
+        assert_eq!(invalid(&enroller.post(&path, &list("Sted 3", &[])).expect(422)), ["citizens"]);
+        let wrong = json!({"unit": "Sted 3", "citizens": [{"scheme": "cpr", "value": "1"}]});
+        assert_eq!(invalid(&enroller.post(&path, &wrong).expect(422)), ["citizens[0].value"]);
+        bound.post(&path, &list("Sted 3", &[3])).expect(201);
+        assert_eq!(draws_follow_the_seed(app), 3);
+    }
+
     fn units_that_join_are_a_batch_of_their_own(app: &TestApp) {
         let administrator = app.enrolling_with(&protocol_by(&methods()[6]));
         let (enroller, path) = (app.enroller(), format!("{TRIAL}/units"));

@@ -3,6 +3,7 @@ DROP TRIGGER facts_are_not_truncated ON facts;
 DROP TABLE erasures;
 DROP TABLE checkpoints;
 DROP TABLE ledger_nodes;
+DROP TABLE unit_lists;
 DROP TABLE minimizations;
 DROP TABLE public_randomness;
 DROP FUNCTION facts_stay;

@@ -18,6 +18,15 @@ CREATE TABLE minimizations (
     FOREIGN KEY (trial_id, registration) REFERENCES registrations (trial_id, number)
 );
 
+CREATE TABLE unit_lists (
+    trial_id TEXT NOT NULL,
+    registration INTEGER NOT NULL,
+    unit TEXT NOT NULL,
+    pseudonym TEXT NOT NULL,
+    PRIMARY KEY (trial_id, registration, unit, pseudonym),
+    FOREIGN KEY (trial_id, registration) REFERENCES registrations (trial_id, number)
+);
+
 CREATE TABLE ledger_nodes (
     trial_id TEXT NOT NULL REFERENCES trials (id),
     level INTEGER NOT NULL,
