@@ -89,6 +89,17 @@ impl Role {
         rights.contains(&right)
     }
 
+    /// Whether the role has the right in a trial that is open (unblinded).
+    pub fn may_once_open(self, right: Right) -> bool {
+        use Right::{ReadAnalysis, ReadConversation};
+        let more: &[Right] = match self {
+            Role::Statistician => &[ReadConversation],
+            Role::Administrator => &[ReadAnalysis],
+            _ => &[],
+        };
+        self.may(right) || more.contains(&right)
+    }
+
     /// Whether the role sees results by arm: a monitor always, the others once the trial is open
     /// (unblinded).
     pub fn sees_arms(self, open: bool) -> bool {

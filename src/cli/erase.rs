@@ -1,8 +1,11 @@
 //! `lodkast erase`: forget a person, where a law demands it.
 
-use super::{ConfigOption, Done, open_service};
+use super::import::stopped;
+use super::{ConfigOption, Done, Stopped, open_service};
 use crate::clock::Clock;
-use crate::conduct::erase;
+use crate::conduct::erase::{self, Whom};
+use serde_json::json;
+use zeroize::Zeroizing;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -10,9 +13,12 @@ pub struct Options {
     config: ConfigOption,
     #[arg(long, value_name = "ID")]
     trial: String,
-    /// The participant's (or screened person's) id
-    #[arg(long, value_name = "ID")]
-    participant: String,
+    /// The participant's id
+    #[arg(long, value_name = "ID", required_unless_present = "citizen")]
+    participant: Option<String>,
+    /// Read the citizen's number from standard input; it is of this scheme: cpr or reference
+    #[arg(long, value_name = "SCHEME", conflicts_with = "participant")]
+    citizen: Option<String>,
     /// Why; it is written to the ledger
     #[arg(long)]
     reason: String,
@@ -20,13 +26,20 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Done {
     let service = open_service(options.config.load()?, Clock::system())?;
-    let erased = erase::run(
-        &service,
-        &options.trial,
-        &options.participant,
-        &options.reason,
-    )
-    .map_err(super::import::stopped)?;
+    let trial = &options.trial;
+    let whom = match (&options.participant, &options.citizen) {
+        (Some(id), _) => Whom::Participant(id.clone()),
+        (None, Some(scheme)) => {
+            let mut number = Zeroizing::new(String::new());
+            std::io::stdin()
+                .read_line(&mut number)
+                .map_err(Stopped::failed)?;
+            let citizen = json!({"scheme": scheme, "value": number.trim()});
+            erase::citizen(&service, trial, &citizen).map_err(stopped)?
+        }
+        (None, None) => return Err(Stopped::input("--participant or --citizen is missing")),
+    };
+    let erased = erase::run(&service, trial, &whom, &options.reason).map_err(stopped)?;
     let again = if erased.again {
         " (asked for before)"
     } else {

@@ -65,7 +65,10 @@ fn as_text(report: &Report) -> String {
     };
     line(
         "commitments",
-        format!("{} registrations hold", report.registrations),
+        match report.registrations {
+            1 => "1 registration holds".into(),
+            n => format!("{n} registrations hold: the trial was registered {n} times"),
+        },
     );
     line(
         "entries",
@@ -83,8 +86,11 @@ fn as_text(report: &Report) -> String {
             report.checkpoints, report.kept_checkpoints
         ),
     );
-    for key in &report.keys {
-        line("signed by", key.clone());
+    for signed in &report.signed_by {
+        line(
+            "signed by",
+            format!("{} (up to entry {})", signed.key, signed.entries),
+        );
     }
     if !report.key_was_known {
         line("note", "the ledger's key was taken from the bundle: compare it with the one that was published, or give it as --key".into());

@@ -9,7 +9,7 @@ use super::{Done, Stopped, print, read_file};
 use crate::clock::Clock;
 use crate::key_file;
 use crate::ledger::note::{Checkpoint, Kind, Note, NoteSigner, VerifierKey};
-use crate::ledger::tree::{Hash, is_consistent};
+use crate::ledger::tree::{Hash, from_hex, is_consistent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,7 @@ struct State {
 }
 
 pub fn run(options: &Options) -> Done {
+    let _turn = Turn::take(&options.state)?;
     let key = key_file::own(&options.key_file).map_err(Stopped::input)?;
     let signer = NoteSigner::new(&options.name, Kind::Witness, &key.witness_seed())
         .map_err(|fault| Stopped::input(format!("--name: {fault}")))?;
@@ -70,6 +71,12 @@ pub fn run(options: &Options) -> Done {
     let head = options.head()?;
     let ledger_key = options.ledger_key(before.as_ref(), &head)?;
     let (note, new) = signed(&text_of(&head, "checkpoint")?, &ledger_key)?;
+    if let Some(trial) = &options.trial
+        && !new.origin.ends_with(&format!("/{trial}"))
+    {
+        let detail = format!("not signed: {} is not the ledger of {trial}", new.origin);
+        return Err(Stopped::failed(detail));
+    }
     if let Some(before) = &before {
         let old = Note::parse(&before.checkpoint).map_err(Stopped::failed)?;
         let old = Checkpoint::parse(&old.text).map_err(Stopped::failed)?;
@@ -162,18 +169,48 @@ impl Options {
     }
 }
 
+/// One run at a time over one state: two at once could sign two ledgers that part.
+struct Turn(PathBuf);
+
+impl Turn {
+    fn take(state: &Path) -> Result<Self, Stopped> {
+        let lock = state.with_extension("lock");
+        match std::fs::File::create_new(&lock) {
+            Ok(_) => Ok(Self(lock)),
+            Err(fault) if fault.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(Stopped::failed(format!(
+                    "{}: another run is at it (remove the file if it is not)",
+                    lock.display()
+                )))
+            }
+            Err(fault) => Err(Stopped::input(format!("{}: {fault}", lock.display()))),
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 fn signed(text: &str, key: &VerifierKey) -> Result<(Note, Checkpoint), Stopped> {
     let note = Note::parse(text).map_err(Stopped::failed)?;
     key.verify(&note)
         .map_err(|fault| Stopped::failed(format!("not signed: {fault}")))?;
     let checkpoint = Checkpoint::parse(&note.text).map_err(Stopped::failed)?;
+    if checkpoint.origin != key.name {
+        let (origin, name) = (&checkpoint.origin, &key.name);
+        let detail = format!("not signed: it is of the ledger {origin}, the key of {name}");
+        return Err(Stopped::failed(detail));
+    }
     Ok((note, checkpoint))
 }
 
 fn cosign(signer: &NoteSigner, mut note: Note) -> String {
     let now = Clock::system().now().timestamp().max(0) as u64;
     let line = signer.sign(&note.text, now);
-    note.signatures.retain(|other| other.name != line.name);
+    note.signatures.retain(|other| *other != line);
     note.signatures.push(line);
     note.to_string()
 }
@@ -184,7 +221,7 @@ fn text_of(value: &Value, key: &str) -> Result<String, Stopped> {
 }
 
 fn hashes(proof: &Value) -> Result<Vec<Hash>, Stopped> {
-    let read = |hash: &Value| -> Option<Hash> { hex::decode(hash.as_str()?).ok()?.try_into().ok() };
+    let read = |hash: &Value| from_hex(hash.as_str()?);
     let list = proof["hashes"].as_array();
     list.and_then(|list| list.iter().map(read).collect())
         .ok_or_else(|| Stopped::failed("the proof is not a list of hashes"))

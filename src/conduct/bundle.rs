@@ -1,6 +1,6 @@
 //! Publish the bundle of an unblinded trial: what `lodkast verify` checks.
 
-use super::checkpoint::{is_public_kind, newest};
+use super::checkpoint::newest;
 use super::fact::{FactKind, body_of};
 use super::{Refusal, Service};
 use crate::access::{Caller, Right};
@@ -13,6 +13,27 @@ use std::io::{self, Write};
 
 /// Entries that are read at once.
 const PAGE: i64 = 5_000;
+
+/// Records of the trial and its draw; nothing that is told of a person's life.
+const SHOWN_TO_AUDITORS: &[FactKind] = &[
+    FactKind::Registration,
+    FactKind::PublicRandomness,
+    FactKind::UnitsJoined,
+    FactKind::UnitList,
+    FactKind::Status,
+    FactKind::UnblindingRequested,
+    FactKind::Draw,
+    FactKind::Look,
+    FactKind::KeyIssued,
+    FactKind::Resealed,
+];
+
+/// Records without which nobody draws anew. All others name persons.
+const SHOWN_TO_ALL: &[FactKind] = &[
+    FactKind::Registration,
+    FactKind::PublicRandomness,
+    FactKind::UnitsJoined,
+];
 
 /// A bundle that may be written.
 pub struct Bundle {
@@ -136,18 +157,11 @@ impl Bundle {
 
     /// An entry, with its record where the audience may see it.
     fn entry(&self, row: LedgerEntry) -> Entry {
-        let shown = match self.audience {
-            Audience::Auditor => is_public_kind(&row.kind),
-            // Only what every reader needs to draw anew: the others name persons, or their days.
-            Audience::Public => [
-                FactKind::Registration,
-                FactKind::PublicRandomness,
-                FactKind::UnitsJoined,
-            ]
-            .iter()
-            .any(|kind| kind.as_str() == row.kind),
+        let kinds = match self.audience {
+            Audience::Auditor => SHOWN_TO_AUDITORS,
+            Audience::Public => SHOWN_TO_ALL,
         };
-        let shown = shown && !row.record.is_empty();
+        let shown = kinds.iter().any(|kind| kind.as_str() == row.kind) && !row.record.is_empty();
         Entry {
             sequence: row.sequence as u64,
             leaf: hex::encode(row.leaf),

@@ -4,7 +4,6 @@
 //! those over 256 and 65,536 leaves are kept: they are all of complete subtrees, which never change,
 //! and the others are computed from them when a proof asks.
 
-use super::fact::FactKind;
 use super::{Refusal, SECRET_KEY, Service};
 use crate::ledger::note::{Checkpoint, Kind, Note, NoteSigner, VerifierKey};
 use crate::ledger::tree::{self, Hash, Nodes};
@@ -58,7 +57,24 @@ impl Service {
                 .and_then(|bytes: [u8; 32]| VerifierKey::of_log(&origin, &bytes).ok())
                 .ok_or_else(|| Refusal::Internal("a remembered key cannot be read".into()))
         });
-        keys.collect()
+        let mut keys: Vec<VerifierKey> = keys.collect::<Result<_, Refusal>>()?;
+        // The present key first.
+        let present = self.signer(trial)?.verifier();
+        keys.sort_by_key(|key| *key != present);
+        Ok(keys)
+    }
+
+    /// Refuses what would be sealed or signed with a key that was exchanged meanwhile by another
+    /// process.
+    ///
+    /// To be asked first: until the transaction ends, no exchange of the key gets between.
+    pub(super) fn check_present_key(&self, tx: &mut Tx) -> Result<(), Refusal> {
+        let known = tx.lock_installation_shared(SECRET_KEY)?;
+        if known.is_some_and(|known| known != self.secrets.secret_fingerprint()) {
+            let why = "the secret key was exchanged: start the service with the new one";
+            return Err(Refusal::Internal(why.into()));
+        }
+        Ok(())
     }
 }
 
@@ -113,11 +129,11 @@ fn insert_parents(
 }
 
 fn sign(tx: &mut Tx, service: &Service, trial: &str) -> Result<CheckpointRow, Refusal> {
+    service.check_present_key(tx)?;
     let size = tx.last_sequence(trial)?;
     if let Some(known) = tx.find_checkpoint(trial, size)? {
         return Ok(known);
     }
-    service.check_present_key(tx)?;
     let root = tree::root_of_first(&mut Kept::of(tx, trial), size as u64)?;
     let checkpoint = Checkpoint {
         origin: service.ledger_origin(trial),
@@ -141,19 +157,6 @@ fn sign(tx: &mut Tx, service: &Service, trial: &str) -> Result<CheckpointRow, Re
     Ok(row)
 }
 
-impl Service {
-    /// Refuses what would be sealed or signed with a key that was exchanged meanwhile by another
-    /// process.
-    pub(super) fn check_present_key(&self, tx: &mut Tx) -> Result<(), Refusal> {
-        let known = tx.find_installation(SECRET_KEY)?;
-        if known.is_some_and(|known| known != self.secrets.secret_fingerprint()) {
-            let why = "the secret key was exchanged: start the service with the new one";
-            return Err(Refusal::Internal(why.into()));
-        }
-        Ok(())
-    }
-}
-
 /// Signs every ledger that has grown since its last checkpoint.
 pub fn sign_all(service: &Service) -> Result<(), Refusal> {
     let trials = service.store.read(|tx| -> Result<Vec<String>, Refusal> {
@@ -168,7 +171,10 @@ pub fn sign_all(service: &Service) -> Result<(), Refusal> {
         Ok(grown)
     })?;
     for trial in trials {
-        newest(service, &trial)?;
+        // One ledger that cannot be signed must not keep the others from it.
+        if let Err(refusal) = newest(service, &trial) {
+            tracing::warn!(%trial, ?refusal, "a ledger could not be signed");
+        }
     }
     Ok(())
 }
@@ -187,6 +193,13 @@ impl<'a, 'b> Kept<'a, 'b> {
             trial,
             read: HashMap::new(),
         }
+    }
+
+    /// The node over two nodes of the level below.
+    fn of_two(&mut self, level: u32, position: u64) -> Result<Hash, Refusal> {
+        let left = self.complete(level - 1, position * 2)?;
+        let right = self.complete(level - 1, position * 2 + 1)?;
+        Ok(tree::node(&left, &right))
     }
 
     /// Up to 256 hashes of a kept level (0 being the leaves), from a multiple of 256 on.
@@ -215,18 +228,18 @@ impl Nodes for Kept<'_, '_> {
         };
         // Beyond 2^24 leaves a node has more children on the last kept level than one tile.
         if level - base > 8 {
-            let left = self.complete(level - 1, position * 2)?;
-            let right = self.complete(level - 1, position * 2 + 1)?;
-            return Ok(tree::node(&left, &right));
+            return self.of_two(level, position);
         }
         let width = 1_u64 << (level - base);
         let first = position * width;
         let hashes = self.tile(base, first / TILE as u64)?;
         let begin = (first % TILE as u64) as usize;
-        let children = hashes.get(begin..begin + width as usize);
-        children
-            .map(tree::root)
-            .ok_or_else(|| Refusal::Internal("a ledger lacks leaves or nodes".into()))
+        match hashes.get(begin..begin + width as usize) {
+            Some(children) => Ok(tree::root(children)),
+            // Not kept yet: facts were committed after the nodes were brought up to date.
+            None if base > 0 => self.of_two(level, position),
+            None => Err(Refusal::Internal("a ledger lacks leaves".into())),
+        }
     }
 }
 
@@ -234,19 +247,4 @@ fn hash(bytes: &[u8]) -> Result<Hash, Refusal> {
     bytes
         .try_into()
         .map_err(|_| Refusal::Internal("a hash of the ledger is not of 32 bytes".into()))
-}
-
-/// The kinds of facts that are about the trial or its draw, not about a person's life: their records
-/// are in the bundle of a trial.
-pub(super) fn is_public_kind(kind: &str) -> bool {
-    FactKind::parse(kind).is_some_and(|kind| {
-        !matches!(
-            kind,
-            FactKind::Screening
-                | FactKind::Enrolment
-                | FactKind::Conversation
-                | FactKind::Outcome
-                | FactKind::ChangedRepeat
-        )
-    })
 }

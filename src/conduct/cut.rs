@@ -16,6 +16,13 @@ pub struct Cut {
     pub created_at: DateTime<Utc>,
     /// How many records of each kind it holds.
     pub records: BTreeMap<String, i64>,
+    /// Participants whose records are in it no more, because a law had them erased.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased: i64,
+}
+
+fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 /// Freezes everything that is recorded now. Where nothing came since the last cut, it is that cut.
@@ -65,6 +72,7 @@ pub fn list(
 fn describe(tx: &mut Tx, row: CutRow) -> Result<Cut, Refusal> {
     Ok(Cut {
         records: tx.count_facts(&row.trial_id, row.sequence)?,
+        erased: tx.count_erased_draws(&row.trial_id)?,
         data_cut: row.sequence,
         created_at: row.created_at.and_utc(),
     })

@@ -249,13 +249,7 @@ fn by_unit(
 #[derive(Deserialize)]
 struct Joined {
     registration: i32,
-    units: Vec<Listed>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    id: String,
-    factors: BTreeMap<String, String>,
+    units: Vec<DrawUnit>,
 }
 
 /// The batches of units of a trial that draws units: those of the protocol, then those that joined.
@@ -272,15 +266,7 @@ pub(super) fn batches(
         let joined: Joined = serde_json::from_value(body_of(&fact.record))
             .map_err(|_| Refusal::Internal("a fact about units cannot be read".into()))?;
         if joined.registration == registration.number {
-            let units = joined.units.into_iter();
-            batches.push(
-                units
-                    .map(|u| DrawUnit {
-                        id: u.id,
-                        factors: u.factors,
-                    })
-                    .collect(),
-            );
+            batches.push(joined.units);
         }
     }
     Ok(Some(batches))

@@ -154,7 +154,7 @@ fn read_site(object: &Object, protocol: &Protocol) -> Option<String> {
     }
 }
 
-fn check_level(level: &str, open: bool, levels: &[String]) -> Result<(), &'static str> {
+pub(super) fn check_level(level: &str, open: bool, levels: &[String]) -> Result<(), &'static str> {
     if !open && !levels.iter().any(|known| known == level) {
         return Err("is not a level of this factor");
     }

@@ -1,50 +1,135 @@
 //! Forget a person, where a law demands it: the one procedure by which anything is taken out.
 //!
-//! The link from pseudonym to person goes, the row of the participant, and record and salt of every
-//! fact about the person but the draw. The leaves stay, so that the ledger still verifies, and the erasure is itself a fact. It is
-//! done on the command line by whoever operates the database, and again after a restore.
+//! The link from pseudonym to person goes, the row of the participant, kept answers, and of every fact
+//! about the person but the draw the record, the salt, the day and the source's id. The leaves stay, so
+//! that the ledger still verifies, and the erasure is itself a fact. It is done on the command line by
+//! whoever operates the database, and again after a restore.
 
-use super::citizen::holds_number;
+use super::citizen::{Citizen, holds_number};
 use super::fact::{Draft, FactKind};
 use super::{Refusal, Service};
 use crate::access::{Caller, Role};
-use serde_json::json;
+use crate::document::Faults;
+use crate::store::Tx;
+use serde_json::{Value, json};
+
+/// Who is to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// A participant, by id.
+    Participant(String),
+    /// A citizen by pseudonym: also somebody who was screened out, or is only on the list of a unit.
+    Pseudonym(String),
+}
 
 /// What was taken out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
     pub facts: usize,
+    /// Lists of units that named the citizen.
+    pub lists: usize,
     /// It was asked for before, and only what had come back was taken out.
     pub again: bool,
 }
 
+/// The citizen of a number, which goes no further than this.
+pub fn citizen(service: &Service, trial: &str, value: &Value) -> Result<Whom, Refusal> {
+    let faults = Faults::default();
+    let citizen = Citizen::read(value, "citizen", &faults, service.clock.today());
+    let citizen = faults.settle(citizen).map_err(Refusal::Invalid)?;
+    Ok(Whom::Pseudonym(citizen.pseudonym(service, trial)))
+}
+
 /// Erases a person of a trial.
-pub fn run(service: &Service, trial: &str, person: &str, reason: &str) -> Result<Erased, Refusal> {
-    if reason.trim().is_empty() || reason.chars().count() > 500 || holds_number(reason) {
+pub fn run(service: &Service, trial: &str, whom: &Whom, reason: &str) -> Result<Erased, Refusal> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 || holds_number(reason) {
         let detail = "must be a text of up to 500 characters without a citizen's number";
         return Err(Refusal::field("reason", detail));
     }
-    let hand = Caller::command_line(Role::Administrator);
     service.store.write(|tx| {
         tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
-        if !tx.has_person(trial, person)? {
-            return Err(Refusal::NotFound("participant"));
+        let (person, pseudonym) = find(tx, trial, whom)?;
+        let lists = match &pseudonym {
+            Some(pseudonym) => tx.delete_from_lists(trial, pseudonym)?,
+            None => 0,
+        };
+        let erased = match &person {
+            Some(person) => forget(tx, service, trial, person, reason, lists)?,
+            None => Erased {
+                facts: 0,
+                lists,
+                again: false,
+            },
+        };
+        if person.is_none() && lists == 0 {
+            return Err(Refusal::NotFound("participant or citizen of this trial"));
         }
-        let now = service.clock.now();
-        let again = !tx.insert_erasure(trial, person, now.naive_utc(), reason.trim())?;
-        let facts = tx.erase_facts(trial, person)?;
-        tx.delete_person(trial, person)?;
-        if !again || facts > 0 {
-            let fact = Draft {
-                participant: Some(person),
-                ..Draft::of_trial(
-                    FactKind::Erasure,
-                    json!({"reason": reason.trim(), "facts": facts, "again": again}),
-                )
-            };
-            let number = tx.take_sequence(trial, 1)?;
-            tx.insert_facts(trial, number, vec![fact.seal(service, &hand, now)])?;
+        if !erased.again || erased.facts + erased.lists > 0 {
+            note(tx, service, trial, person.as_deref(), &erased, reason)?;
         }
-        Ok(Erased { facts, again })
+        Ok(erased)
     })
+}
+
+/// The person and the pseudonym, as far as they are on file.
+fn find(
+    tx: &mut Tx,
+    trial: &str,
+    whom: &Whom,
+) -> Result<(Option<String>, Option<String>), Refusal> {
+    Ok(match whom {
+        Whom::Participant(person) => {
+            if !tx.has_person(trial, person)? {
+                return Err(Refusal::NotFound("participant or citizen of this trial"));
+            }
+            (Some(person.clone()), tx.find_pseudonym(trial, person)?)
+        }
+        Whom::Pseudonym(pseudonym) => {
+            let link = tx
+                .find_citizens(trial, std::slice::from_ref(pseudonym))?
+                .pop();
+            (link.map(|row| row.person_id), Some(pseudonym.clone()))
+        }
+    })
+}
+
+fn forget(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &str,
+    person: &str,
+    reason: &str,
+    lists: usize,
+) -> Result<Erased, Refusal> {
+    let now = service.clock.now().naive_utc();
+    let again = !tx.insert_erasure(trial, person, now, reason)?;
+    let facts = tx.erase_facts(trial, person)?;
+    tx.delete_person(trial, person)?;
+    Ok(Erased {
+        facts,
+        lists,
+        again,
+    })
+}
+
+fn note(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &str,
+    person: Option<&str>,
+    erased: &Erased,
+    reason: &str,
+) -> Result<(), Refusal> {
+    let body = json!({
+        "reason": reason, "facts": erased.facts, "lists": erased.lists, "again": erased.again,
+    });
+    let fact = Draft {
+        participant: person,
+        ..Draft::of_trial(FactKind::Erasure, body)
+    };
+    let hand = Caller::command_line(Role::Administrator);
+    let number = tx.take_sequence(trial, 1)?;
+    let sealed = fact.seal(service, &hand, service.clock.now());
+    Ok(tx.insert_facts(trial, number, vec![sealed])?)
 }

@@ -27,6 +27,8 @@ pub fn run(service: &Service, new: RootKey) -> Result<Resealed, Refusal> {
         return Err(Refusal::field("key", "is the present one"));
     }
     service.store.write(|tx| {
+        // Whoever seals or signs holds this row shared: nothing is sealed meanwhile under the old key.
+        tx.lock_installation(SECRET_KEY)?;
         service.check_present_key(tx)?;
         let resealed = reseal(tx, service, &secrets)?;
         tx.update_installation(SECRET_KEY, &secrets.secret_fingerprint())?;

@@ -172,7 +172,10 @@ fn prove(
     let last = newest(service, trial)?.size;
     let size = size.unwrap_or(last);
     if !(1..=last).contains(&size) {
-        return Err(Refusal::field(field, "is not the size of a signed tree"));
+        return Err(Refusal::field(
+            field,
+            "is not a size that the ledger has had",
+        ));
     }
     service.store.read(|tx| body(tx, size))
 }

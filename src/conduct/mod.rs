@@ -69,6 +69,7 @@ impl std::ops::Deref for Service {
 
 /// Names of what the database remembers.
 pub(super) const SECRET_KEY: &str = "secret_key";
+const LEDGER_NAME: &str = "ledger.name";
 pub(super) const FIRST_SECRET: &str = "first_secret_key";
 
 /// Why the service does not start.
@@ -79,7 +80,7 @@ pub enum NotStarted {
     #[error("the schema of the database is not up to date: run `lodkast migrate`")]
     NotMigrated,
     #[error("the {0} is not the one that this database was made with")]
-    WrongKey(&'static str),
+    Other(&'static str),
 }
 
 impl Service {
@@ -94,6 +95,7 @@ impl Service {
             return Err(NotStarted::NotMigrated);
         }
         let secrets = check_keys(&store, secrets)?;
+        remember(&store, LEDGER_NAME, &config.ledger.name)?;
         let (trials, analyses) = (trial::Cache::default(), analyse::Running::default());
         Ok(Self(Arc::new(Inner {
             store,
@@ -127,7 +129,7 @@ fn check_keys(store: &Store, secrets: Secrets) -> Result<Secrets, NotStarted> {
     let secrets = match store.read(|tx| tx.find_installation(FIRST_SECRET))? {
         None => secrets,
         Some(sealed) => {
-            let wrong = || NotStarted::WrongKey(SECRET_KEY);
+            let wrong = || NotStarted::Other(SECRET_KEY);
             let sealed = hex::decode(sealed).map_err(|_| wrong())?;
             let first = secrets.open_first(&sealed).map_err(|_| wrong())?;
             secrets.with_first(first)
@@ -148,7 +150,7 @@ fn remember(store: &Store, name: &'static str, value: &str) -> Result<(), NotSta
         Ok::<_, StoreError>(known)
     })?;
     match known {
-        Some(known) if known != value => Err(NotStarted::WrongKey(name)),
+        Some(known) if known != value => Err(NotStarted::Other(name)),
         _ => Ok(()),
     }
 }

@@ -39,6 +39,7 @@ pub fn run(
 ) -> Result<Registered, Refusal> {
     service.trial(caller, trial, Right::ConductTrial)?;
     once(service, caller, idempotency, |tx| {
+        service.check_present_key(tx)?;
         let row = tx.lock_trial(trial)?.ok_or(Refusal::NotFound("trial"))?;
         if ![Status::Draft, Status::Registered]
             .iter()
@@ -49,11 +50,18 @@ pub fn run(
                 why: "a trial is registered before enrolment opens".into(),
             });
         }
+        if tx.find_public_value(trial, row.registration)?.is_some() {
+            return Err(Refusal::WrongStatus {
+                status: row.status,
+                why: "the value of its public randomness is known: a new secret would be taken by \
+                      somebody who knows it"
+                    .into(),
+            });
+        }
         let draft = tx
             .find_draft(trial)?
             .ok_or_else(|| Refusal::Internal("a trial has no draft".into()))?;
         let protocol = service.open_protocol(trial, &draft.sealed_protocol)?;
-        service.check_present_key(tx)?;
         let (secret, salt) = (Secret::new(random_bytes()), random_bytes::<32>());
         let canonical = protocol.canonical();
         let now = service.clock.now();

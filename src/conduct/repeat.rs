@@ -30,7 +30,9 @@ impl Repeats {
         batch: &mut Batch,
         now: DateTime<Utc>,
     ) -> Result<Option<Outcome>, Refusal> {
-        if differs.is_empty() {
+        // A citizen who moved is sent by another site: nothing is told, and nobody tried anything.
+        let moved = differs == [SITE] && task.caller.sites.is_some();
+        if differs.is_empty() || moved {
             return Ok(None);
         }
         let key = &task.caller.key_id;

@@ -1,16 +1,16 @@
 //! Units of a trial that draws units: let some join, as a batch that is drawn among themselves; and
-//! freeze the list of a unit's citizens before its arm is told, where they are known by then. Whoever
-//! knows the arm could else choose whom to enrol.
+//! freeze the list of a unit's citizens while its arm is still unknown. Whoever knows the arm could
+//! else choose whom to enrol.
 
 use super::citizen::Citizen;
 use super::draw::{batches, clusters, known_units, unit_stream};
+use super::enrolment::check_level;
 use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
 use super::{Refusal, Service};
 use crate::access::{Caller, Right};
-use crate::conduct::citizen::holds_number;
 use crate::document::{Faults, Object};
-use crate::protocol::canonical::nfc;
+use crate::protocol::canonical::{nfc, sha256};
 use crate::protocol::{DrawUnit, Unit, scheme, unit_faults};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -35,12 +35,17 @@ pub fn read(value: &Value) -> Result<Vec<DrawUnit>, Refusal> {
         if units.is_empty() || units.len() > MOST {
             object.fault("units", format!("must list from 1 to {MOST} units"));
         }
-        let texts = |unit: &DrawUnit| {
-            let levels = unit.factors.values().any(|level| holds_number(level));
-            holds_number(&unit.id) || levels
-        };
-        if units.iter().any(texts) {
-            object.fault("units", "must not hold a citizen's number");
+        for (i, unit) in units.iter().enumerate() {
+            let levels = unit
+                .factors
+                .iter()
+                .map(|(name, level)| (format!("factors.{name}"), level));
+            for (field, text) in levels.chain([("id".to_owned(), &unit.id)]) {
+                // By the rules of levels: an enrolment has to name the unit.
+                if let Err(detail) = check_level(text, true, &[]) {
+                    faults.add(format!("units[{i}].{field}"), detail);
+                }
+            }
         }
         let normal = |unit: DrawUnit| DrawUnit {
             id: nfc(&unit.id),
@@ -85,12 +90,8 @@ pub fn join(
             });
             return Err(Refusal::Invalid(named.collect()));
         }
-        let listed: Vec<Value> = units
-            .iter()
-            .map(|unit| json!({"id": unit.id, "factors": unit.factors}))
-            .collect();
         let body = json!({
-            "batch": batches.len(), "registration": registration.number, "units": listed,
+            "batch": batches.len(), "registration": registration.number, "units": units,
         });
         let fact = Draft::of_trial(FactKind::UnitsJoined, body);
         let first = tx.take_sequence(trial, 1)?;
@@ -191,6 +192,7 @@ pub fn freeze(
         let citizens = list.pseudonyms.len();
         let body = json!({
             "unit": list.unit, "registration": registration.number, "citizens": citizens,
+            "digest": hex::encode(sha256(list.pseudonyms.join("\n").as_bytes())),
         });
         let fact = Draft::of_trial(FactKind::UnitList, body);
         let first = tx.take_sequence(trial, 1)?;

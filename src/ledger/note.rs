@@ -7,7 +7,7 @@
 use super::tree::Hash;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 /// How a key signs: the byte of its kind is part of its id.
@@ -111,7 +111,7 @@ impl VerifierKey {
         };
         let signature = Signature::from_slice(signature).map_err(|_| wrong())?;
         self.key
-            .verify(message.as_bytes(), &signature)
+            .verify_strict(message.as_bytes(), &signature)
             .map_err(|_| wrong())?;
         Ok(time)
     }

@@ -8,6 +8,12 @@ use sha2::{Digest, Sha256};
 /// A leaf or node.
 pub type Hash = [u8; 32];
 
+/// A hash from its 64 hexadecimal digits.
+pub fn from_hex(text: &str) -> Option<Hash> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
+}
+
 /// `SHA-256(0x01 || left || right)`.
 pub fn node(left: &Hash, right: &Hash) -> Hash {
     Sha256::new()

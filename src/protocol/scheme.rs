@@ -44,7 +44,7 @@ pub enum Scheme {
 }
 
 /// A unit (a caseworker or a site) that is drawn as one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DrawUnit {
     pub id: String,
     pub factors: BTreeMap<String, String>,

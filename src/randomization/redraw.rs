@@ -48,3 +48,37 @@ impl<'a> Redraw<'a> {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::randomization::Replay;
+
+    #[test]
+    fn a_trial_drawn_anew_is_the_trial_of_that_seed() {
+        let protocol = crate::protocol::from_toml(
+            "id = 't'\ntitle = 't'\n\
+             arms = [{id = 'a', ratio = 1, control = true}, {id = 'b', ratio = 1}]\n\
+             factors = [{id = 'site', open_levels = true, stratify = true}]\n\
+             endpoints = [{id = 'e', kind = 'binary', from = 'reported'}]\n\
+             [randomization]\nmethod = 'permuted_blocks'\nblock_sizes = [2, 4]\n\
+             [analysis]\nprimary = 'e'\nalpha = 0.05\nsides = 2\n",
+        )
+        .unwrap();
+        let strata: Vec<StratumLabel> = ["x", "y", "z"]
+            .map(|site| StratumLabel::of([("site", site)]))
+            .into();
+        let stratum_of: Vec<u32> = (0..300).map(|n| n * n % 7 % 3).collect();
+        let redraw = Redraw::new(&protocol, strata.clone(), stratum_of.clone()).unwrap();
+        let mut arms = Vec::new();
+        for seed in [Seed::new([1; 32]), Seed::new([2; 32])] {
+            redraw.arms(&seed, &mut arms);
+            let keys = StreamKeys::new(&seed, "t", 1);
+            let mut replay = Replay::new(&protocol, keys).unwrap();
+            let expected = stratum_of
+                .iter()
+                .map(|stratum| replay.next(&strata[*stratum as usize], None).unwrap().arm as u8);
+            assert_eq!(arms, expected.collect::<Vec<u8>>());
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The draws of a whole trial, one after the other in the order of their commits: for work offline,
 //! for audits, and for holding a second implementation against this one.
 
-use super::methods::{Allocator, Clusters, Minimization, MinimizationState};
+use super::methods::{Allocator, Clusters, Minimization, MinimizationState, UnitDraw};
 use super::{NotDrawn, StratumLabel, StreamKeys};
 use crate::protocol::{DrawUnit, Protocol, Scheme};
 use std::collections::HashMap;
@@ -60,6 +60,14 @@ impl<'a> Replay<'a> {
         if let State::Clusters { drawn, batches } = &mut self.state {
             batches.push(units);
             *drawn = Clusters::draw(self.protocol, &self.keys, batches);
+        }
+    }
+
+    /// The draw of a unit, where units are drawn.
+    pub fn unit(&self, unit: &str) -> Option<&UnitDraw> {
+        match &self.state {
+            State::Clusters { drawn, .. } => drawn.of(unit).ok(),
+            _ => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::protocol::canonical;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// A stratum by its levels, as canonical JSON that maps each stratification factor to its level,
 /// as in `{"site":"aalborg","target_group":"job_ready"}`; `{}` where there is none.
@@ -18,9 +19,15 @@ impl StratumLabel {
         Self(canonical::to_string(&Value::Object(map)))
     }
 
-    /// A label that was made by [`StratumLabel::of`] and kept.
-    pub fn kept(label: String) -> Self {
-        Self(label)
+    /// A label in its written form; None for a text that [`StratumLabel::of`] does not write.
+    pub fn parse(text: &str) -> Option<Self> {
+        let levels: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+        let label = Self::of(
+            levels
+                .iter()
+                .map(|(factor, level)| (factor.as_str(), level.as_str())),
+        );
+        (label.0 == text).then_some(label)
     }
 
     pub fn as_str(&self) -> &str {
@@ -51,6 +58,17 @@ mod tests {
             r#"{"site":"aalborg","target_group":"job_ready"}"#
         );
         assert_eq!(StratumLabel::of([]).as_str(), "{}");
+        assert_eq!(StratumLabel::parse(label.as_str()), Some(label));
+        for other in [
+            "",
+            "x",
+            "[]",
+            "{\"a\": \"b\"}",
+            "{\"b\":\"1\",\"a\":\"1\"}",
+            "{\"a\":1}",
+        ] {
+            assert_eq!(StratumLabel::parse(other), None, "{other}");
+        }
         assert_eq!(
             StratumLabel::of([("s", "a\u{30a}")]),
             StratumLabel::of([("s", "\u{e5}")])

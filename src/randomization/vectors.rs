@@ -45,7 +45,7 @@ fn check(method: &str) {
         assert_eq!(participants.len(), published.len());
         for (participant, published) in participants.iter().zip(published) {
             let label = match protocol.unit_factor() {
-                Some(_) => StratumLabel::kept(text(published, "stratum").to_owned()),
+                Some(_) => StratumLabel::parse(text(published, "stratum")).unwrap(),
                 None => label_of(&protocol, participant),
             };
             let unit = protocol
@@ -118,7 +118,7 @@ fn value_stability_of_commitment_seed_and_keys() {
     );
     let mixed = secret.mixed_with(text(known, "public_randomness"));
     assert_eq!(hex::encode(mixed.bytes()), text(known, "mixed_seed"));
-    let label = StratumLabel::kept(text(known, "label").to_owned());
+    let label = StratumLabel::parse(text(known, "label")).unwrap();
     let keys = StreamKeys::new(&secret.alone(), trial, 1);
     let second = StreamKeys::new(&secret.alone(), trial, 2);
     for (name, key) in [

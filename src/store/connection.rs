@@ -132,10 +132,11 @@ impl Manager {
                 })?;
                 let mut link =
                     SqliteConnection::establish(path).map_err(r2d2::Error::ConnectionError)?;
-                // FULL: what was acknowledged survives a loss of power.
+                // FULL: what was acknowledged survives a loss of power. secure_delete: what is erased
+                // is overwritten in the file.
                 link.batch_execute(&format!(
                     "PRAGMA busy_timeout = {milliseconds}; PRAGMA journal_mode = WAL; \
-                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
                 ))
                 .map_err(r2d2::Error::QueryError)?;
                 Ok(Link::Sqlite(link))

@@ -1,6 +1,6 @@
 //! Erasure: the only queries that take anything out. Triggers let nobody else do so.
 
-use super::schema::{citizens, erasures, facts, participants, unit_lists};
+use super::schema::{citizens, erasures, facts, idempotent_answers, participants, unit_lists};
 use super::{StoreError, Tx, each};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
@@ -43,8 +43,8 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Empties record and salt of the facts about a person, but those of the draw and of the
-    /// erasure itself; returns how many.
+    /// Takes record, salt, day and source_id out of the facts about a person, but those of the draw
+    /// and of the erasure itself; returns how many.
     pub fn erase_facts(&mut self, trial: &str, person: &str) -> Result<usize, StoreError> {
         Ok(each!(self, c => diesel::update(
             facts::table
@@ -53,24 +53,52 @@ impl Tx<'_> {
                 .filter(facts::kind.ne_all(["draw", "erasure"]))
                 .filter(facts::record.ne("")),
         )
-        .set((facts::record.eq(""), facts::salt.eq(Vec::<u8>::new())))
+        .set((
+            facts::record.eq(""),
+            facts::salt.eq(Vec::<u8>::new()),
+            facts::effective_on.eq(None::<chrono::NaiveDate>),
+            facts::source_id.eq(None::<String>),
+        ))
         .execute(c))?)
     }
 
-    /// Takes the link from pseudonym to person out, the person's place on lists of units, and the row
-    /// of the participant. The draw stays
-    /// on file as a fact, and its index is never handed out again.
+    /// The pseudonym of a person.
+    pub fn find_pseudonym(
+        &mut self,
+        trial: &str,
+        person: &str,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(each!(self, c => citizens::table
+            .filter(citizens::trial_id.eq(trial))
+            .filter(citizens::person_id.eq(person))
+            .select(citizens::pseudonym)
+            .first(c)
+            .optional())?)
+    }
+
+    /// Takes a pseudonym off the lists of units; returns from how many.
+    pub fn delete_from_lists(&mut self, trial: &str, pseudonym: &str) -> Result<usize, StoreError> {
+        Ok(each!(self, c => diesel::delete(
+            unit_lists::table
+                .filter(unit_lists::trial_id.eq(trial))
+                .filter(unit_lists::pseudonym.eq(pseudonym)),
+        )
+        .execute(c))?)
+    }
+
+    /// Takes out the link from pseudonym to person, the row of the participant, and every kept
+    /// answer that names them. The draw stays on file as a fact, and its index is never handed out
+    /// again.
     pub fn delete_person(&mut self, trial: &str, person: &str) -> Result<(), StoreError> {
+        // An id is hexadecimal digits and hyphens: no sign of it means anything in a pattern.
+        let naming = format!("%\"{person}\"%");
         each!(self, c => {
             let link = citizens::table
                 .filter(citizens::trial_id.eq(trial))
                 .filter(citizens::person_id.eq(person));
-            let pseudonyms: Vec<String> = link.select(citizens::pseudonym).load(c)?;
-            let listed = unit_lists::table
-                .filter(unit_lists::trial_id.eq(trial))
-                .filter(unit_lists::pseudonym.eq_any(&pseudonyms));
-            diesel::delete(listed).execute(c)?;
             diesel::delete(link).execute(c)?;
+            let answers = idempotent_answers::table.filter(idempotent_answers::answer.like(naming));
+            diesel::delete(answers).execute(c)?;
             diesel::delete(participants::table.find((trial, person))).execute(c)?
         });
         Ok(())

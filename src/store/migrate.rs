@@ -56,6 +56,28 @@ impl Tx<'_> {
         Ok(super::each!(self, c => installation.find(key).select(value).first(c).optional())?)
     }
 
+    /// A remembered value, which nobody exchanges until this transaction ends.
+    pub fn lock_installation_shared(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        use super::schema::installation::dsl::*;
+        use diesel::prelude::*;
+        let row = installation.find(key).select(value);
+        Ok(match self.connection() {
+            Link::Postgres(c) => row.for_share().first(c).optional()?,
+            Link::Sqlite(c) => row.first(c).optional()?,
+        })
+    }
+
+    /// A remembered value, locked for exchanging it.
+    pub fn lock_installation(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        use super::schema::installation::dsl::*;
+        use diesel::prelude::*;
+        let row = installation.find(key).select(value);
+        Ok(match self.connection() {
+            Link::Postgres(c) => row.for_update().first(c).optional()?,
+            Link::Sqlite(c) => row.first(c).optional()?,
+        })
+    }
+
     /// Remembers a value under a name that is not taken.
     pub fn insert_installation(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
         use super::schema::installation::dsl::*;

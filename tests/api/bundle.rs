@@ -40,15 +40,15 @@ pub fn check(bundle: &Value, trust: &Trust) -> Result<lodkast::ledger::bundle::R
 }
 
 on_both! {
-    fn the_bundle_of_every_method_verifies(app: &TestApp) {
-        // One trial for each database; the methods are told apart below on SQLite.
+    fn a_bundle_verifies_against_a_known_key_and_a_kept_checkpoint(app: &TestApp) {
         let (bundle, key, kept) = unblinded(app, &crate::draw::methods()[5]);
         let trust = Trust { keys: vec![key.clone()], kept: vec![("kept".into(), kept)] };
         let report = check(&bundle, &trust).unwrap();
         assert_eq!((report.draws, report.trial.as_str()), (CITIZENS as u64, TRIAL_ID));
         assert_eq!(report.entries as usize, bundle["entries"].as_array().unwrap().len());
         assert!(report.key_was_known);
-        assert_eq!(report.keys, [key.to_string()]);
+        assert_eq!(report.signed_by.len(), 1);
+        assert_eq!((&report.signed_by[0].key, report.signed_by[0].entries), (&key.to_string(), report.entries));
         assert_eq!((report.checkpoints, report.kept_checkpoints), (2, 1));
         // What is said of persons is not in it.
         let text = bundle.to_string();
@@ -86,6 +86,58 @@ fn bundles_of_the_other_methods_verify_too() {
             "{method}"
         );
     }
+}
+
+#[test]
+fn bundles_of_trials_whose_units_joined_late_verify() {
+    let app = TestApp::sqlite();
+    let units = json!({"method": "clusters", "units": [{"id": "Aalborg"}, {"id": "Sted 0"}]});
+    let administrator = app.enrolling_with(&protocol_by(&units));
+    let late = json!({"units": [{"id": "Odense", "factors": {}}, {"id": "Ribe", "factors": {}}]});
+    administrator
+        .post(&format!("{TRIAL}/units"), &late)
+        .expect(201);
+    enrol_many(&app, 0, 18);
+    app.unblind(&administrator);
+    for audience in ["auditor", "public"] {
+        let path = format!("{TRIAL}/bundle?audience={audience}");
+        let mut bundle = administrator.get(&path).expect(200);
+        let report = check(&bundle, &Trust::default()).unwrap();
+        assert_eq!(report.draws, if audience == "public" { 3 } else { 18 });
+        let joined = bundle["entries"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .find(|entry| {
+                entry["record"]
+                    .as_str()
+                    .is_some_and(|r| r.contains("\"kind\":\"units_joined\""))
+            });
+        let joined = joined.unwrap().as_object_mut().unwrap();
+        joined.remove("record");
+        joined.remove("salt");
+        let why = check(&bundle, &Trust::default()).unwrap_err();
+        assert!(why.contains("not one of those that were drawn"), "{why}");
+    }
+}
+
+#[test]
+fn a_bundle_without_an_erased_person_verifies() {
+    use lodkast::conduct::erase::{self, Whom};
+    let app = TestApp::sqlite();
+    let administrator = app.enrolling();
+    let person = enrol(&app.enroller(), &citizen(&number(500)));
+    enrol_many(&app, 0, 12);
+    erase::run(
+        &app.service,
+        TRIAL_ID,
+        &Whom::Participant(person),
+        "Article 17",
+    )
+    .unwrap();
+    app.unblind(&administrator);
+    let bundle = administrator.get(&format!("{TRIAL}/bundle")).expect(200);
+    assert_eq!(check(&bundle, &Trust::default()).unwrap().draws, 13);
 }
 
 #[test]

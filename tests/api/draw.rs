@@ -54,7 +54,7 @@ pub fn minimization_is_what_the_facts_say(app: &TestApp) {
     for fact in facts {
         let record: Value = serde_json::from_str(&fact.record).unwrap();
         let label = record["body"]["label"].as_str().unwrap().to_owned();
-        rebuilt.draw(&StratumLabel::kept(label)).unwrap();
+        rebuilt.draw(&StratumLabel::parse(&label).unwrap()).unwrap();
     }
     let kept: MinimizationState = serde_json::from_str(&kept).unwrap();
     assert_eq!(rebuilt.state(), kept);
@@ -159,7 +159,7 @@ on_both! {
         assert_ne!(arm_at("Ny 1", 1), arm_at("Ny 2", 2));
         assert_eq!(arm_at("Sted 0", 7), before);
         let wrong = json!({"units": [{"id": "010190-1234", "factors": {}}]});
-        assert_eq!(invalid(&administrator.post(&path, &wrong).expect(422)), ["units"]);
+        assert_eq!(invalid(&administrator.post(&path, &wrong).expect(422)), ["units[0].id"]);
         assert_eq!(invalid(&administrator.post(&path, &json!({"units": []})).expect(422)), ["units"]);
         let none = json!({"units": [{"id": "A", "factors": {"region": "x"}}]});
         assert_eq!(
@@ -211,6 +211,18 @@ on_both! {
             .expect_problem(409, "wrong-status");
     }
 
+    fn no_secret_is_taken_once_the_public_value_is_known(app: &TestApp) {
+        let protocol = protocol_by(&json!({"method": "simple", "public_randomness": "a lottery"}));
+        let administrator = app.administrator();
+        let register = || administrator.post(&format!("{TRIAL}/registration"), &json!({}));
+        administrator.post("/v1/trials", &protocol).expect(201);
+        register().expect(201);
+        register().expect(201);
+        let path = format!("{TRIAL}/registration/public-randomness");
+        administrator.post(&path, &json!({"value": "7"})).expect(201);
+        register().expect_problem(409, "wrong-status");
+    }
+
     fn trying_strata_for_a_citizen_changes_nothing_and_is_on_file(app: &TestApp) {
         app.enrolling();
         let (enroller, path) = (app.enroller(), format!("{TRIAL}/enrolments"));
@@ -259,6 +271,13 @@ fn a_key_that_tries_too_often_is_stopped_and_no_other() {
     enroller.post(&path, &at(3)).expect(201);
     enroller.post(&path, &at(1)).expect(200);
     app.enroller().post(&path, &moved(at(1), "D")).expect(200);
+    // A citizen who moved is no attempt of the new site's.
+    let bound = app.key(lodkast::access::Role::Enroller, "Ella", None, &["Z"]);
+    for _ in 0..5 {
+        bound
+            .post(&path, &moved(at(1), "Z"))
+            .expect_problem(409, "citizen-elsewhere");
+    }
     app.set_time("2026-11-22T12:00:01Z");
     enroller.post(&path, &moved(at(1), "D")).expect(200);
 }

@@ -91,6 +91,31 @@ impl Tampered {
     }
 }
 
+impl Tampered {
+    /// The first entry whose record is of this kind.
+    fn of_kind(&mut self, kind: &str) -> usize {
+        let kind = format!("\"kind\":\"{kind}\"");
+        let shows = |entry: &Value| entry["record"].as_str().is_some_and(|r| r.contains(&kind));
+        self.entries().iter().position(shows).unwrap()
+    }
+
+    fn hide(&mut self, entry: usize) {
+        let entry = self.entries()[entry].as_object_mut().unwrap();
+        entry.remove("salt");
+        entry.remove("record");
+    }
+
+    /// Changes the body of a record, with its leaf, and signs everything anew.
+    fn rewrite(&mut self, entry: usize, change: impl FnOnce(&mut Value)) {
+        let text = self.entries()[entry]["record"].as_str().unwrap().to_owned();
+        let mut record: Value = serde_json::from_str(&text).unwrap();
+        change(&mut record["body"]);
+        self.entries()[entry]["record"] = json!(lodkast::ledger::record(&record));
+        self.leaf_anew(entry);
+        self.signed_anew();
+    }
+}
+
 type Forgery = (&'static str, fn(&mut Tampered), &'static str);
 
 /// What is done to the bundle, and what the check says to it.
@@ -189,6 +214,86 @@ const FORGERIES: &[Forgery] = &[
         "participants were drawn when enrolment closed",
     ),
     (
+        "the last draws and the closing are hidden",
+        |t| {
+            let d = t.draws();
+            t.hide(*d.last().unwrap());
+            let closed = t.of_kind("unblinding_requested") - 3;
+            let is_closed = |t: &mut Tampered, i: usize| {
+                t.entries()[i]["record"]
+                    .as_str()
+                    .is_some_and(|r| r.contains("\"to\":\"closed\""))
+            };
+            let closed = (closed - 3..closed + 3).find(|i| is_closed(t, *i)).unwrap();
+            t.hide(closed);
+        },
+        "does not show the closing of enrolment",
+    ),
+    (
+        "the spelling of a stratum is changed",
+        |t| {
+            let d = t.draws();
+            t.rewrite(d[3], |body| {
+                let label = body["label"]
+                    .as_str()
+                    .unwrap()
+                    .replacen("\":\"", "\": \"", 1);
+                body["label"] = json!(label);
+            });
+        },
+        "is not the label of a stratum",
+    ),
+    (
+        "a stratum is made up",
+        |t| {
+            let d = t.draws();
+            t.rewrite(d[3], |body| {
+                body["label"] = json!("{\"site\":\"Aalborg\",\"target_group\":\"lucky\"}");
+                body["levels"] = json!({"site": "Aalborg", "target_group": "lucky"});
+            });
+        },
+        "is not a stratum of the protocol",
+    ),
+    (
+        "levels are not those of the stratum",
+        |t| {
+            let d = t.draws();
+            t.rewrite(d[3], |body| body["levels"]["site"] = json!("Elsewhere"));
+        },
+        "its levels are not those",
+    ),
+    (
+        "the opening of enrolment is hidden",
+        |t| {
+            let opened = t.of_kind("status");
+            t.hide(opened);
+        },
+        "while the trial did not enrol",
+    ),
+    (
+        "a registration is taken for the second",
+        |t| {
+            let first = t.of_kind("registration");
+            t.bundle["registrations"][0]["number"] = json!(2);
+            t.rewrite(first, |body| body["registration"] = json!(2));
+        },
+        "registration 2 stands where 1 should",
+    ),
+    (
+        "a registration is concealed",
+        |t| {
+            let first = t.of_kind("registration");
+            t.hide(first);
+            t.signed_anew();
+        },
+        "by a registration that is not in force",
+    ),
+    (
+        "the version of a registration is another",
+        |t| t.bundle["registrations"][0]["version"] = json!(2),
+        "holds another version",
+    ),
+    (
         "two draws change places",
         |t| {
             let d = t.draws();
@@ -202,7 +307,7 @@ const FORGERIES: &[Forgery] = &[
         |t| {
             let d = t.draws();
             let twice = t.entries()[d[0]].clone();
-            t.entries().push(twice);
+            t.entries().insert(d[3] + 2, twice);
             t.number_anew();
         },
         "is drawn a second time",
@@ -381,7 +486,14 @@ fn a_changed_level_in_a_minimized_trial_and_changed_public_randomness_are_found(
     tampered.entries()[draw]["record"] = json!(record);
     tampered.leaf_anew(draw);
     tampered.signed_anew();
-    assert!(check(&tampered.bundle, &Trust::default()).is_err());
+    let why = check(&tampered.bundle, &Trust::default()).unwrap_err();
+    assert!(why.contains("the seed gives"), "{why}");
+    // No text in place of a label, however odd, makes the check panic.
+    for odd in ["", "x", "[]", "{}", "null", "{\"site\":1}"] {
+        tampered.rewrite(draw, |body| body["label"] = json!(odd));
+        let why = check(&tampered.bundle, &Trust::default()).unwrap_err();
+        assert!(why.contains("stratum"), "{odd}: {why}");
+    }
 
     let app = TestApp::sqlite();
     let mut protocol = protocol_by(&json!({"method": "simple", "public_randomness": "a lottery"}));
@@ -420,4 +532,14 @@ fn a_changed_level_in_a_minimized_trial_and_changed_public_randomness_are_found(
         let why = check(&changed, &Trust::default()).unwrap_err();
         assert!(why.contains(expected), "{why}");
     }
+    // The value stood before the secret was committed to: whoever took the secret could choose.
+    let mut early = Tampered { bundle };
+    early.entries().swap(0, 1);
+    early.number_anew();
+    early.signed_anew();
+    let why = check(&early.bundle, &Trust::default()).unwrap_err();
+    assert!(
+        why.contains("does not stand between registration and enrolment"),
+        "{why}"
+    );
 }

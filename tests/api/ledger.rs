@@ -120,6 +120,37 @@ on_both! {
         }
     }
 
+    fn checkpoints_are_signed_and_proved_while_facts_are_written(app: &TestApp) {
+        let administrator = app.enrolling();
+        let participant = enrol(&app.enroller(), &citizen(&number(1)));
+        let source = app.source();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let heads: Vec<Value> = std::thread::scope(|scope| {
+            let watching = scope.spawn(|| {
+                let mut heads = Vec::new();
+                while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                    heads.push(head(&administrator));
+                    administrator.get(&format!("{TRIAL}/ledger/proofs/inclusion?sequence=1")).expect(200);
+                }
+                heads
+            });
+            for i in 0..12 {
+                let records: Vec<Value> =
+                    (0..250).map(|n| conversation(&format!("{i}-{n}"), &participant)).collect();
+                source.post_lines(&format!("{TRIAL}/conversations"), &records).expect(200);
+            }
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+            watching.join().unwrap()
+        });
+        let last = head(&administrator);
+        assert_eq!(last["size"], 4 + 3_000);
+        assert!(heads.len() > 2, "{} checkpoints", heads.len());
+        for old in &heads {
+            is_proved_to_go_on(&administrator, old, &last);
+        }
+        entries_are_proved(&administrator, &last);
+    }
+
     fn what_is_no_entry_or_tree_is_refused_by_name(app: &TestApp) {
         let administrator = app.enrolling();
         let get = |path: &str| administrator.get(&format!("{TRIAL}/ledger/{path}"));
@@ -150,10 +181,12 @@ on_both! {
             (0..300).map(|n| conversation(&format!("c{n}"), &participant)).collect();
         app.source().post_lines(&format!("{TRIAL}/conversations"), &records).expect(200);
         let before = head(&administrator);
+        administrator.post(&format!("{TRIAL}/data-cuts"), &json!({})).expect(201);
         let empty = if app.database.starts_with("sqlite") { "X''" } else { "''::bytea" };
         for statement in [
             "UPDATE facts SET record = '{}'".to_owned(),
             "UPDATE facts SET leaf = salt WHERE sequence = 1".to_owned(),
+            "UPDATE data_cuts SET created_by = 'x'".to_owned(),
             "UPDATE facts SET sequence = sequence + 1000".to_owned(),
             "UPDATE facts SET kind = 'other' WHERE kind = 'enrolment'".to_owned(),
             "DELETE FROM facts".to_owned(),
@@ -163,11 +196,22 @@ on_both! {
             "UPDATE checkpoints SET note = ''".to_owned(),
             "DELETE FROM checkpoints".to_owned(),
             // The door of erasure, for whoever was not put down for it.
-            format!("UPDATE facts SET record = '', salt = {empty} WHERE kind = 'enrolment'"),
+            format!("UPDATE facts SET record = '', salt = {empty}, effective_on = NULL WHERE kind = 'enrolment'"),
         ] {
             assert!(run(app, &statement).is_err(), "{statement}");
         }
-        if app.database.starts_with("postgres") {
+        if app.database.starts_with("sqlite") {
+            for table in ["facts", "ledger_nodes", "checkpoints", "data_cuts"] {
+                let again = format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}");
+                assert!(run(app, &again).is_err(), "{again}");
+                let again = format!("REPLACE INTO {table} SELECT * FROM {table} LIMIT 1");
+                assert!(run(app, &again).is_err(), "{again}");
+            }
+            let moved = "INSERT OR REPLACE INTO facts SELECT trial_id, sequence + 5000, id, kind, \
+                         participant_id, site, effective_on, recorded_at, recorded_by, source, \
+                         source_id, replaces, 'forged', salt, leaf FROM facts WHERE source_id = 'c7'";
+            assert!(run(app, moved).is_err(), "a record of a source is put in another place");
+        } else {
             assert!(run(app, "TRUNCATE facts CASCADE").is_err());
             assert!(run(app, "TRUNCATE checkpoints").is_err());
         }
@@ -177,9 +221,10 @@ on_both! {
         );
         run(app, &down).unwrap();
         for statement in [
-            format!("UPDATE facts SET record = '', salt = {empty} WHERE kind = 'draw'"),
-            format!("UPDATE facts SET record = '', salt = {empty}, site = 'x' WHERE kind = 'enrolment'"),
-            format!("UPDATE facts SET record = '', salt = {empty}, leaf = {empty} WHERE kind = 'enrolment'"),
+            format!("UPDATE facts SET record = '', salt = {empty}, effective_on = NULL WHERE kind = 'draw'"),
+            format!("UPDATE facts SET record = '', salt = {empty} WHERE kind = 'enrolment'"),
+            format!("UPDATE facts SET record = '', salt = {empty}, effective_on = NULL, site = 'x' WHERE kind = 'enrolment'"),
+            format!("UPDATE facts SET record = '', salt = {empty}, effective_on = NULL, leaf = {empty} WHERE kind = 'enrolment'"),
             "UPDATE facts SET record = '{}' WHERE kind = 'enrolment'".to_owned(),
             format!("UPDATE facts SET record = '', salt = {empty} WHERE kind = 'status'"),
             "DELETE FROM erasures".to_owned(),
@@ -187,7 +232,8 @@ on_both! {
         ] {
             assert!(run(app, &statement).is_err(), "{statement}");
         }
-        run(app, &format!("UPDATE facts SET record = '', salt = {empty} WHERE kind = 'enrolment'")).unwrap();
+        let door = format!("UPDATE facts SET record = '', salt = {empty}, effective_on = NULL, source_id = NULL WHERE kind = 'enrolment'");
+        run(app, &door).unwrap();
         entries_are_proved(&administrator, &before);
         assert_eq!(head(&administrator), before);
     }
@@ -196,7 +242,11 @@ on_both! {
 /// What the erasure leaves, and what it says.
 mod erasure {
     use super::*;
-    use lodkast::conduct::erase;
+    use lodkast::conduct::erase::{self, Whom};
+
+    fn by_id(id: &str) -> Whom {
+        Whom::Participant(id.to_owned())
+    }
 
     on_both! {
         fn a_person_is_forgotten_and_the_ledger_still_holds(app: &TestApp) {
@@ -212,12 +262,12 @@ mod erasure {
             let cut = monitor.post(&format!("{TRIAL}/data-cuts"), &json!({})).expect(201)["data_cut"].clone();
             let before = head(&administrator);
             let reason = "Article 17 of the GDPR";
-            let erased = erase::run(&app.service, TRIAL_ID, &people[1], reason).unwrap();
+            let erased = erase::run(&app.service, TRIAL_ID, &by_id(&people[1]), reason).unwrap();
             assert_eq!((erased.facts, erased.again), (2, false));
             // Again, as after a restore: nothing is left to erase, and nothing new is on file.
             let after = head(&administrator);
             assert_eq!(after["size"].as_u64(), before["size"].as_u64().map(|n| n + 1));
-            assert_eq!(erase::run(&app.service, TRIAL_ID, &people[1], reason).unwrap().facts, 0);
+            assert_eq!(erase::run(&app.service, TRIAL_ID, &by_id(&people[1]), reason).unwrap().facts, 0);
             assert_eq!(head(&administrator), after);
             is_proved_to_go_on(&administrator, &before, &after);
             entries_are_proved(&administrator, &after);
@@ -235,8 +285,16 @@ mod erasure {
             // The stratum goes on behind the erased draw.
             enrol(&enroller, &citizen(&number(9)));
             assert_eq!(crate::support::draws_follow_the_seed(app), 5);
-            assert!(erase::run(&app.service, TRIAL_ID, "nobody", reason).is_err());
-            assert!(erase::run(&app.service, TRIAL_ID, &people[2], "of 010190-1234").is_err());
+            // The answer that was kept for the request that enrolled is gone too.
+            let again = enroller.post_with_key(&format!("{TRIAL}/enrolments"), "kept", &citizen(&number(9)));
+            assert_eq!((again.status, &again["already_enrolled"]), (200, &json!(true)));
+            let person = again["participant"].as_str().unwrap().to_owned();
+            erase::run(&app.service, TRIAL_ID, &by_id(&person), reason).unwrap();
+            let anew = enroller.post_with_key(&format!("{TRIAL}/enrolments"), "kept", &citizen(&number(9)));
+            assert_eq!(anew.status, 201, "{}", anew.text);
+            assert_ne!(anew["participant"], again["participant"]);
+            assert!(erase::run(&app.service, TRIAL_ID, &by_id("nobody"), reason).is_err());
+            assert!(erase::run(&app.service, TRIAL_ID, &by_id(&people[2]), "of 010190-1234").is_err());
         }
     }
 }
@@ -250,6 +308,38 @@ fn run(app: &TestApp, sql: &str) -> diesel::QueryResult<()> {
             .unwrap()
             .batch_execute(sql),
     }
+}
+
+/// Who was screened out, or is only on the list of a unit, has no id that anybody was told.
+#[test]
+fn citizens_are_erased_by_their_number() {
+    use lodkast::conduct::erase;
+    let app = TestApp::sqlite();
+    app.enrolling_with(&crate::support::protocol_by(&crate::draw::methods()[6]));
+    let enroller = app.enroller();
+    let mut excluded = citizen(&number(1));
+    excluded["site"] = json!("Sted 1");
+    excluded["eligibility"]["needs_interpreter"] = json!(true);
+    enroller
+        .post(&format!("{TRIAL}/enrolments"), &excluded)
+        .expect(422);
+    let listed = citizen(&number(2))["citizen"].clone();
+    let list = json!({"unit": "Sted 2", "citizens": [listed]});
+    enroller
+        .post(&format!("{TRIAL}/units/lists"), &list)
+        .expect(201);
+    let erase = |citizen: &Value| {
+        let whom = erase::citizen(&app.service, TRIAL_ID, citizen).unwrap();
+        erase::run(&app.service, TRIAL_ID, &whom, "Article 17")
+    };
+    let erased = erase(&excluded["citizen"]).unwrap();
+    assert_eq!((erased.facts, erased.lists), (1, 0));
+    let erased = erase(&listed).unwrap();
+    assert_eq!((erased.facts, erased.lists), (0, 1));
+    assert!(erase(&listed).is_err(), "nothing of them is left");
+    assert!(erase(&citizen(&number(3))["citizen"]).is_err());
+    let flow = app.administrator().get(&format!("{TRIAL}/flow"));
+    assert_eq!(flow["records"]["erasure"], 2);
 }
 
 /// Beyond 65,536 leaves the second kept level of nodes stands in the proofs.

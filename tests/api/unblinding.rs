@@ -90,9 +90,12 @@ on_both! {
     fn what_was_blinded_is_open_after_unblinding(app: &TestApp) {
         let administrator = app.enrolling();
         let (statistician, auditor) = (app.statistician(), app.key(Role::Auditor, "Alma", None, &[]));
-        for n in 0..6 {
-            enrol(&app.enroller(), &citizen(&number(n)));
-        }
+        let people: Vec<String> =
+            (0..6).map(|n| enrol(&app.enroller(), &citizen(&number(n)))).collect();
+        app.source().post(&format!("{TRIAL}/conversations"), &conversation("c1", &people[0])).expect(201);
+        let conversations = || statistician.get(&format!("{TRIAL}/conversations?participant={}", people[0]));
+        conversations().expect_problem(403, "missing-right");
+        administrator.get(&format!("{TRIAL}/analyses")).expect_problem(403, "missing-right");
         let entries = |client: &Client| -> Value { client.get(&format!("{TRIAL}/ledger/entries")).expect(200) };
         let export = |cut: i64| {
             statistician.get(&format!("{TRIAL}/exports/participants.csv?data_cut={cut}"))
@@ -118,5 +121,9 @@ on_both! {
             .expect(201);
         assert_eq!(analysis["pooled"], false);
         assert!(statistician.get(&format!("{TRIAL}/flow"))["arms"].is_array());
+        assert_eq!(conversations().expect(200)["items"][0]["participant"], json!(people[0]));
+        statistician.get(&format!("{TRIAL}/outcomes?participant={}", people[0])).expect(200);
+        administrator.get(&format!("{TRIAL}/analyses")).expect(200);
+        app.enroller().get(&format!("{TRIAL}/outcomes")).expect_problem(403, "missing-right");
     }
 }

@@ -258,7 +258,7 @@ pub fn draws_follow_the_seed(app: &TestApp) -> usize {
     for fact in &facts {
         let record: Value = serde_json::from_str(&fact.record).unwrap();
         let body = &record["body"];
-        let label = StratumLabel::kept(body["label"].as_str().unwrap().to_owned());
+        let label = StratumLabel::parse(body["label"].as_str().unwrap()).unwrap();
         let drawn = replay.next(&label, body["unit"].as_str()).unwrap();
         assert_eq!(body["index"], drawn.index, "{label}");
         let arm = &registration.protocol.arms[drawn.arm].id;

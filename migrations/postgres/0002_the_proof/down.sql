@@ -1,5 +1,7 @@
 DROP TRIGGER facts_are_not_changed ON facts;
 DROP TRIGGER facts_are_not_truncated ON facts;
+DROP TRIGGER data_cuts_stay ON data_cuts;
+DROP TRIGGER data_cuts_are_not_truncated ON data_cuts;
 DROP TABLE erasures;
 DROP TABLE checkpoints;
 DROP TABLE ledger_nodes;

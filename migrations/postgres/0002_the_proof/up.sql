@@ -53,21 +53,20 @@ CREATE TABLE erasures (
 );
 
 -- Facts and what is signed of them stay as they are. The one door: of a person who stands in
--- `erasures`, record and salt may be emptied; the leaf and everything else stays.
+-- `erasures`, a fact may lose its record, salt, day and source_id; the leaf and the rest stay.
 CREATE FUNCTION facts_stay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'UPDATE' THEN
         RAISE EXCEPTION 'facts are never deleted';
     END IF;
     IF NEW.record = '' AND NEW.salt = ''::bytea AND OLD.participant_id IS NOT NULL
-        AND OLD.kind <> 'draw'
+        AND NEW.effective_on IS NULL AND NEW.source_id IS NULL
+        AND OLD.kind NOT IN ('draw', 'erasure')
         AND ROW(NEW.trial_id, NEW.sequence, NEW.id, NEW.kind, NEW.participant_id, NEW.site,
-                NEW.effective_on, NEW.recorded_at, NEW.recorded_by, NEW.source, NEW.source_id,
-                NEW.replaces, NEW.leaf)
+                NEW.recorded_at, NEW.recorded_by, NEW.source, NEW.replaces, NEW.leaf)
             IS NOT DISTINCT FROM
             ROW(OLD.trial_id, OLD.sequence, OLD.id, OLD.kind, OLD.participant_id, OLD.site,
-                OLD.effective_on, OLD.recorded_at, OLD.recorded_by, OLD.source, OLD.source_id,
-                OLD.replaces, OLD.leaf)
+                OLD.recorded_at, OLD.recorded_by, OLD.source, OLD.replaces, OLD.leaf)
         AND EXISTS (SELECT 1 FROM erasures e
             WHERE e.trial_id = OLD.trial_id AND e.person_id = OLD.participant_id)
     THEN
@@ -97,3 +96,13 @@ CREATE TRIGGER erasures_are_not_changed BEFORE UPDATE OR DELETE ON erasures
     FOR EACH ROW EXECUTE FUNCTION rows_stay();
 CREATE TRIGGER erasures_are_not_truncated BEFORE TRUNCATE ON erasures
     FOR EACH STATEMENT EXECUTE FUNCTION rows_stay();
+CREATE TRIGGER public_randomness_stay BEFORE UPDATE OR DELETE ON public_randomness
+    FOR EACH ROW EXECUTE FUNCTION rows_stay();
+CREATE TRIGGER public_randomness_are_not_truncated BEFORE TRUNCATE ON public_randomness
+    FOR EACH STATEMENT EXECUTE FUNCTION rows_stay();
+CREATE TRIGGER data_cuts_stay BEFORE UPDATE OR DELETE ON data_cuts
+    FOR EACH ROW EXECUTE FUNCTION rows_stay();
+CREATE TRIGGER data_cuts_are_not_truncated BEFORE TRUNCATE ON data_cuts
+    FOR EACH STATEMENT EXECUTE FUNCTION rows_stay();
+CREATE TRIGGER unit_lists_are_not_changed BEFORE UPDATE ON unit_lists
+    FOR EACH ROW EXECUTE FUNCTION rows_stay();

@@ -1,5 +1,9 @@
 DROP TRIGGER facts_are_not_deleted;
 DROP TRIGGER facts_are_not_changed;
+DROP TRIGGER facts_are_not_replaced;
+DROP TRIGGER data_cuts_are_not_deleted;
+DROP TRIGGER data_cuts_are_not_changed;
+DROP TRIGGER data_cuts_are_not_replaced;
 DROP TABLE erasures;
 DROP TABLE checkpoints;
 DROP TABLE ledger_nodes;

@@ -222,8 +222,9 @@ pub fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<StoredFact>, Refusal> {
-    service.trial(caller, trial, stream.read_right())?;
-    let blinded = caller.role == Role::Statistician;
+    let known = service.trial(caller, trial, stream.read_right())?;
+    let blinded =
+        caller.role == Role::Statistician && !caller.role.sees_arms(known.status.is_open());
     if blinded && participant.is_some() {
         // The answer would tell which blinded id belongs to which participant.
         return Err(Refusal::field(

@@ -1,6 +1,6 @@
 //! Re-drawing what the records of a ledger say was drawn.
 
-use super::Registered;
+use super::{Audience, Registered};
 use crate::protocol::canonical::sha256;
 use crate::protocol::{self, DrawUnit, Method, Protocol};
 use crate::randomization::{DRAW_VERSION, Replay, Secret, Seed, StratumLabel, StreamKeys};
@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, HashSet};
 
 /// A record of the ledger whose body is read by its kind.
 #[derive(Deserialize)]
-pub(super) struct Record<'a> {
+struct Record<'a> {
     #[serde(borrow)]
-    pub kind: Cow<'a, str>,
+    kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub participant: Option<Cow<'a, str>>,
+    participant: Option<Cow<'a, str>>,
     #[serde(borrow)]
     body: &'a RawValue,
 }
@@ -24,17 +24,22 @@ pub(super) struct Record<'a> {
 struct DrawBody<'a> {
     #[serde(borrow)]
     label: Cow<'a, str>,
+    levels: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
     index: Option<u64>,
     #[serde(borrow)]
     arm: Cow<'a, str>,
+    draw_version: Cow<'a, str>,
     registration: i32,
     #[serde(borrow, default)]
     unit: Option<Cow<'a, str>>,
+    batch: Option<u32>,
 }
 
 #[derive(Deserialize)]
 struct RegistrationBody {
     registration: i32,
+    version: u32,
+    draw_version: String,
     commitment: String,
     protocol_commitment: String,
 }
@@ -48,13 +53,7 @@ struct PublicBody {
 #[derive(Deserialize)]
 struct UnitsBody {
     registration: i32,
-    units: Vec<UnitBody>,
-}
-
-#[derive(Deserialize)]
-struct UnitBody {
-    id: String,
-    factors: BTreeMap<String, String>,
+    units: Vec<DrawUnit>,
 }
 
 #[derive(Deserialize)]
@@ -84,8 +83,8 @@ impl Opened {
         if protocol.id != trial {
             return Err(fault("its protocol is of another trial"));
         }
-        let salt = hex::decode(&registered.protocol_salt)
-            .map_err(|_| fault("the salt is not hexadecimal"))?;
+        let salt = crate::ledger::tree::from_hex(&registered.protocol_salt)
+            .ok_or_else(|| fault("the salt is not 64 hexadecimal digits"))?;
         let canonical = protocol.canonical();
         let salted = sha256(&[&salt[..], canonical.as_bytes()].concat());
         if hex::encode(salted) != registered.protocol_commitment {
@@ -104,11 +103,19 @@ impl Opened {
         })
     }
 
+    /// Whether a public value goes into the seed.
+    fn awaits_public_value(&self) -> bool {
+        self.protocol.randomization.public_randomness.is_some()
+    }
+
     fn seed(&self) -> Result<Seed, String> {
-        let named = self.protocol.randomization.public_randomness.is_some();
         match &self.registered.public_randomness {
-            None if named => Err("the public randomness that the protocol names is missing".into()),
-            Some(_) if !named => Err("the protocol names no public randomness".into()),
+            None if self.awaits_public_value() => {
+                Err("the public randomness that the protocol names is missing".into())
+            }
+            Some(_) if !self.awaits_public_value() => {
+                Err("the protocol names no public randomness".into())
+            }
             None => Ok(self.secret.alone()),
             Some(value) => Ok(self.secret.mixed_with(value)),
         }
@@ -124,6 +131,26 @@ impl Opened {
             .map(Some)
             .map_err(|fault| fault.to_string())
     }
+
+    /// The label of a text, where it has just the protocol's stratification factors, with levels that
+    /// they may have. Another spelling of the same levels would be another stream.
+    pub fn label(&self, text: &str) -> Result<StratumLabel, String> {
+        let label = StratumLabel::parse(text)
+            .ok_or_else(|| format!("{text} is not the label of a stratum"))?;
+        let levels = label.levels();
+        let mut factors = self.protocol.stratifiers();
+        let known = factors.all(|factor| {
+            let level = levels[&factor.id].as_str();
+            level.is_some_and(|level| {
+                factor.open_levels || factor.levels.iter().any(|known| known == level)
+            })
+        });
+        let count = levels.as_object().map_or(0, serde_json::Map::len);
+        if !known || count != self.protocol.stratifiers().count() {
+            return Err(format!("{label} is not a stratum of the protocol"));
+        }
+        Ok(label)
+    }
 }
 
 /// The draws of a ledger, followed record by record.
@@ -131,12 +158,15 @@ pub(super) struct Redrawing<'a> {
     registrations: &'a BTreeMap<i32, Opened>,
     /// The registration in force.
     current: Option<i32>,
-    noted: HashSet<i32>,
-    /// Registrations whose public value is on file, before their first draw.
+    /// Registrations whose public value is on file, after their own record and before any draw.
     public_values: HashSet<i32>,
     replay: Option<Replay<'a>>,
+    /// Units that joined, by registration and in their order.
+    pub joined: BTreeMap<i32, Vec<Vec<DrawUnit>>>,
     participants: HashSet<Box<str>>,
     pub draws: u64,
+    enrolling: bool,
+    closed: bool,
 }
 
 impl<'a> Redrawing<'a> {
@@ -144,11 +174,13 @@ impl<'a> Redrawing<'a> {
         Self {
             registrations,
             current: None,
-            noted: HashSet::new(),
             public_values: HashSet::new(),
             replay: None,
+            joined: BTreeMap::new(),
             participants: HashSet::new(),
             draws: 0,
+            enrolling: false,
+            closed: false,
         }
     }
 
@@ -172,27 +204,46 @@ impl<'a> Redrawing<'a> {
             .ok_or_else(|| format!("the bundle lacks registration {number}"))
     }
 
+    /// Registrations are numbered from 1, and each is on file: a secret that was taken back shows.
     fn registration(&mut self, told: &RegistrationBody) -> Result<(), String> {
-        let registered = &self.opened(told.registration)?.registered;
+        let number = told.registration;
+        let expected = self.current.map_or(1, |current| current + 1);
+        if number != expected {
+            return Err(format!(
+                "registration {number} stands where {expected} should"
+            ));
+        }
+        let registered = &self.opened(number)?.registered;
         if told.commitment != registered.commitment
             || told.protocol_commitment != registered.protocol_commitment
         {
             return Err(format!(
-                "the ledger holds other commitments of registration {}",
-                told.registration
+                "the ledger holds other commitments of registration {number}"
             ));
         }
-        if self.draws > 0 {
-            return Err("it was registered anew after the first draw".into());
+        if told.version != registered.version || told.draw_version != registered.draw_version {
+            return Err(format!(
+                "the ledger holds another version of registration {number}"
+            ));
         }
-        self.noted.insert(told.registration);
-        self.current = Some(told.registration);
+        if self.enrolling {
+            return Err("it was registered anew after enrolment had begun".into());
+        }
+        if !self.public_values.is_empty() {
+            return Err("it was registered anew after the public randomness was known".into());
+        }
+        self.current = Some(number);
         self.replay = None;
         Ok(())
     }
 
     fn public_value(&mut self, told: &PublicBody) -> Result<(), String> {
         let registered = &self.opened(told.registration)?.registered;
+        if self.current != Some(told.registration) || self.enrolling {
+            return Err(
+                "the public randomness does not stand between registration and enrolment".into(),
+            );
+        }
         if registered.public_randomness.as_deref() != Some(told.value.as_str()) {
             return Err("the ledger holds another value of the public randomness".into());
         }
@@ -200,25 +251,27 @@ impl<'a> Redrawing<'a> {
         Ok(())
     }
 
-    fn units(&mut self, joined: UnitsBody) -> Result<(), String> {
-        if self.current != Some(joined.registration) {
-            return Ok(());
+    fn units(&mut self, told: UnitsBody) -> Result<(), String> {
+        let number = told.registration;
+        if self.current != Some(number) {
+            return Err("units joined by a registration that is not in force".into());
         }
-        self.begin(joined.registration)?;
-        let units = joined.units.into_iter();
-        let units = units.map(|unit| DrawUnit {
-            id: unit.id,
-            factors: unit.factors,
-        });
+        // Before the first draw the replay is not begun: it takes up all batches then.
         if let Some(replay) = &mut self.replay {
-            replay.join(units.collect());
+            replay.join(told.units.clone());
         }
+        self.joined.entry(number).or_default().push(told.units);
         Ok(())
     }
 
     fn status(&mut self, told: &StatusBody) -> Result<(), String> {
+        match told.to.as_str() {
+            "enrolling" => self.enrolling = true,
+            "closed" => self.closed = true,
+            _ => {}
+        }
         match told.drawn {
-            Some(drawn) if told.to == "closed" && drawn != self.draws => Err(format!(
+            Some(drawn) if drawn != self.draws => Err(format!(
                 "{drawn} participants were drawn when enrolment closed, and {} draws stand before it",
                 self.draws
             )),
@@ -230,12 +283,19 @@ impl<'a> Redrawing<'a> {
     fn begin(&mut self, number: i32) -> Result<(), String> {
         if self.replay.is_none() {
             self.replay = self.opened(number)?.replay()?;
+            if let Some(replay) = &mut self.replay {
+                let joined = self.joined.get(&number).into_iter().flatten();
+                joined.for_each(|units| replay.join(units.clone()));
+            }
         }
         Ok(())
     }
 
     fn draw(&mut self, record: &Record) -> Result<(), String> {
         let told: DrawBody = body(record)?;
+        if !self.enrolling || self.closed {
+            return Err("it was drawn while the trial did not enrol".into());
+        }
         if self.current != Some(told.registration) {
             return Err("it was drawn by a registration that is not in force".into());
         }
@@ -245,10 +305,16 @@ impl<'a> Redrawing<'a> {
         }
         self.draws += 1;
         let opened = self.opened(told.registration)?;
-        if opened.protocol.randomization.public_randomness.is_some()
-            && !self.public_values.contains(&told.registration)
-        {
+        if opened.awaits_public_value() && !self.public_values.contains(&told.registration) {
             return Err("it was drawn before the public randomness was known".into());
+        }
+        if told.draw_version != DRAW_VERSION {
+            return Err("it was drawn by other rules".into());
+        }
+        let label = opened.label(&told.label)?;
+        let levels = told.levels.iter();
+        if StratumLabel::of(levels.map(|(k, v)| (k.as_ref(), v.as_ref()))) != label {
+            return Err(format!("its levels are not those of stratum {label}"));
         }
         self.begin(told.registration)?;
         let protocol = &opened.protocol;
@@ -260,45 +326,59 @@ impl<'a> Redrawing<'a> {
                 Err("the arm is none of the protocol".into())
             };
         };
-        let label = StratumLabel::kept(told.label.as_ref().to_owned());
         let drawn = replay
             .next(&label, told.unit.as_deref())
             .map_err(|fault| fault.to_string())?;
-        let place = || format!("the draw of stratum {label}");
+        if let Some(unit) = told.unit.as_deref().and_then(|unit| replay.unit(unit))
+            && (unit.label != label || told.batch != Some(unit.batch))
+        {
+            return Err(format!(
+                "its unit is of stratum {}, batch {}",
+                unit.label, unit.batch
+            ));
+        }
+        let place = format!("the draw of stratum {label}");
         if told.index != Some(drawn.index) {
             let index = told.index.map_or("none".into(), |index| index.to_string());
             return Err(format!(
-                "{}: the index is {index}, not {}",
-                place(),
+                "{place}: the index is {index}, not {}",
                 drawn.index
             ));
         }
         let arm = &protocol.arms[drawn.arm].id;
         if told.arm != *arm {
             return Err(format!(
-                "{}, index {}: the arm is {}, the seed gives {arm}",
-                place(),
-                drawn.index,
-                told.arm
+                "{place}, index {}: the arm is {}, the seed gives {arm}",
+                drawn.index, told.arm
             ));
         }
         Ok(())
     }
 
-    /// What the ledger as a whole lacks.
-    pub fn end(&self) -> Result<(), String> {
-        match self
-            .registrations
-            .keys()
-            .find(|number| !self.noted.contains(number))
-        {
-            Some(number) => Err(format!("the ledger has no entry of registration {number}")),
-            None => Ok(()),
+    /// What the ledger as a whole lacks. Without the record of the closing nobody would miss hidden
+    /// draws at the end of a stratum.
+    pub fn end(&self, audience: Audience) -> Result<(), String> {
+        let registrations = self.registrations.len() as i32;
+        if self.current != Some(registrations) {
+            return Err(format!(
+                "the bundle has {registrations} registrations, the ledger shows {}",
+                self.current.unwrap_or(0)
+            ));
         }
+        let opened = self.opened(registrations)?;
+        if opened.registered.public_randomness.is_some()
+            && !self.public_values.contains(&registrations)
+        {
+            return Err("the ledger does not show the public randomness".into());
+        }
+        if audience == Audience::Auditor && !self.closed {
+            return Err("the ledger does not show the closing of enrolment".into());
+        }
+        Ok(())
     }
 }
 
 fn body<'a, T: Deserialize<'a>>(record: &Record<'a>) -> Result<T, String> {
     serde_json::from_str(record.body.get())
-        .map_err(|_| format!("its {} cannot be read", record.kind))
+        .map_err(|_| format!("the body of its {} cannot be read", record.kind))
 }

@@ -1,7 +1,7 @@
 //! The bundle of a trial, and its check: everything that whoever distrusts the service needs to
 //! compute commitments, draws and the root of the ledger anew.
 //!
-//! A bundle is one JSON document; `docs/bundle.md` describes it. Its entries stand last, so that they
+//! A bundle is one JSON document; `docs/verification.md` describes it. Its entries stand last, so that they
 //! are checked as they are read.
 
 mod draws;

@@ -4,12 +4,11 @@ use super::draws::{Opened, Redrawing};
 use super::read::{Bundle, Line};
 use super::{Audience, FORMAT, PublicDraw};
 use crate::ledger::note::{Checkpoint, Kind, Note, VerifierKey};
-use crate::ledger::tree::{Edge, Hash, empty_root};
+use crate::ledger::tree::{Edge, Hash, empty_root, from_hex};
 use crate::ledger::{Salt, leaf};
-use crate::randomization::StratumLabel;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What whoever verifies knows from elsewhere.
 #[derive(Debug, Default)]
@@ -37,10 +36,17 @@ pub struct Report {
     pub checkpoints: usize,
     /// Checkpoints of the verifier's own that the ledger goes on from.
     pub kept_checkpoints: usize,
-    /// The keys whose signatures hold.
-    pub keys: Vec<String>,
+    /// The keys whose signatures hold, each with the largest checkpoint that it signed.
+    pub signed_by: Vec<SignedBy>,
     /// Whether the log's key was known from elsewhere.
     pub key_was_known: bool,
+}
+
+/// A key, and how many entries the largest checkpoint covers that it signed.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct SignedBy {
+    pub key: String,
+    pub entries: u64,
 }
 
 /// Why a bundle does not verify: the first thing that does not agree.
@@ -67,6 +73,9 @@ pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
         )));
     }
     let audience = bundle.audience().map_err(Difference::Unreadable)?;
+    if !bundle.origin.ends_with(&format!("/{}", bundle.trial)) {
+        return Err(format!("the origin {} is not of this trial", bundle.origin).into());
+    }
     let registrations = open(&bundle)?;
     let signed = Signed::read(&bundle, trust)?;
 
@@ -76,8 +85,8 @@ pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
         .each_entry(|line| ledger.take(line, audience, &mut redrawing))
         .map_err(Difference::Unreadable)??;
     ledger.end()?;
-    redrawing.end()?;
-    let public = public_draws(&registrations, &bundle.draws)?;
+    redrawing.end(audience)?;
+    let public = public_draws(&redrawing, &registrations, &bundle.draws)?;
     if audience == Audience::Auditor && public > 0 {
         return Err("an auditor's bundle lists its draws as entries only"
             .to_owned()
@@ -93,7 +102,7 @@ pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
         root: hex::encode(ledger.edge.root()),
         checkpoints: signed.own,
         kept_checkpoints: trust.kept.len(),
-        keys: signed.keys,
+        signed_by: signed.keys,
         key_was_known: signed.key_was_known,
     })
 }
@@ -120,7 +129,7 @@ struct Named {
 struct Signed {
     checkpoints: BTreeMap<u64, Vec<Named>>,
     own: usize,
-    keys: Vec<String>,
+    keys: Vec<SignedBy>,
     key_was_known: bool,
 }
 
@@ -146,7 +155,11 @@ impl Signed {
             .map(|i| format!("checkpoint {i}"))
             .zip(&bundle.checkpoints);
         let kept = trust.kept.iter().map(|(name, note)| (name.clone(), note));
-        let mut used = BTreeSet::new();
+        let mut used: BTreeMap<String, u64> = BTreeMap::new();
+        let mut uses = |key: &VerifierKey, size: u64| {
+            let largest = used.entry(key.to_string()).or_default();
+            *largest = size.max(*largest);
+        };
         for (name, text) in own.chain(kept) {
             let fault = |why: String| format!("{name}: {why}");
             let note = Note::parse(text).map_err(|f| fault(f.to_string()))?;
@@ -154,12 +167,13 @@ impl Signed {
             if point.origin != bundle.origin {
                 return Err(fault(format!("it is of the ledger {}", point.origin)));
             }
-            let by = keys.iter().find(|key| key.verify(&note).is_ok());
+            let signs = |key: &&&VerifierKey| key.name == point.origin && key.verify(&note).is_ok();
+            let by = keys.iter().find(signs);
             let by = by.ok_or_else(|| fault("none of the keys has signed it".into()))?;
-            used.insert(by.to_string());
+            uses(by, point.size);
             for witness in trust.keys.iter().filter(|key| key.kind == Kind::Witness) {
                 if witness.verify(&note).is_ok() {
-                    used.insert(witness.to_string());
+                    uses(witness, point.size);
                 }
             }
             let root = point.root;
@@ -172,11 +186,14 @@ impl Signed {
         if let Some(key) = trust
             .keys
             .iter()
-            .find(|key| !used.contains(&key.to_string()))
+            .find(|key| !used.contains_key(&key.to_string()))
         {
             return Err(format!("no checkpoint bears a signature of {key}"));
         }
-        signed.keys = used.into_iter().collect();
+        let keys = used.into_iter();
+        signed.keys = keys
+            .map(|(key, entries)| SignedBy { key, entries })
+            .collect();
         Ok(signed)
     }
 }
@@ -215,11 +232,11 @@ impl<'a> Ledger<'a> {
         }
         let fault = |why: &str| format!("entry {expected}: {why}");
         let told =
-            hash(&line.leaf).ok_or_else(|| fault("its leaf is not 64 hexadecimal digits"))?;
+            from_hex(&line.leaf).ok_or_else(|| fault("its leaf is not 64 hexadecimal digits"))?;
         match (&line.salt, &line.record) {
             (Some(salt), Some(record)) => {
                 let salt: Salt =
-                    hash(salt).ok_or_else(|| fault("its salt is not 64 hexadecimal digits"))?;
+                    from_hex(salt).ok_or_else(|| fault("its salt is not 64 hexadecimal digits"))?;
                 if leaf(&salt, record).0 != told {
                     return Err(fault("its record is not the one of its leaf"));
                 }
@@ -280,14 +297,10 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// 32 bytes from hexadecimal digits.
-fn hash(text: &str) -> Option<Hash> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
-}
-
-/// Re-draws the list of a public bundle: each stratum that it shows is shown from index 0.
+/// Re-draws the list of a public bundle: each stratum that it shows is shown from index 0. (Nothing ties
+/// the list to the leaves: that takes the records, which name participants.)
 fn public_draws(
+    redrawing: &Redrawing,
     registrations: &BTreeMap<i32, Opened>,
     draws: &[PublicDraw],
 ) -> Result<u64, String> {
@@ -301,10 +314,16 @@ fn public_draws(
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let replay = opened.replay().map_err(fault)?;
-                place.insert(replay.ok_or_else(|| fault("arms were drawn elsewhere".into()))?)
+                let mut replay = replay.ok_or_else(|| fault("arms were drawn elsewhere".into()))?;
+                let joined = redrawing.joined.get(&draw.registration);
+                joined
+                    .into_iter()
+                    .flatten()
+                    .for_each(|units| replay.join(units.clone()));
+                place.insert(replay)
             }
         };
-        let label = StratumLabel::kept(draw.stratum.clone());
+        let label = opened.label(&draw.stratum).map_err(fault)?;
         let drawn = replay
             .next(&label, draw.unit.as_deref())
             .map_err(|why| fault(why.to_string()))?;
