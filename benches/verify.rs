@@ -95,9 +95,18 @@ fn bundle(method: &serde_json::Value) -> String {
         edge: Edge::default(),
     };
     let registered = json!({
-        "registration": 1, "commitment": commitment, "protocol_commitment": protocol_commitment,
+        "registration": 1, "version": 1, "draw_version": DRAW_VERSION, "commitment": commitment,
+        "protocol_commitment": protocol_commitment,
     });
     entries.add(&fact("registration", None, registered), true);
+    let status = |to: &str, drawn: Option<u64>| {
+        fact(
+            "status",
+            None,
+            json!({"to": to, "reason": "as planned", "drawn": drawn}),
+        )
+    };
+    entries.add(&status("enrolling", None), true);
     let keys = StreamKeys::new(&secret.alone(), &protocol.id, 1);
     let mut replay = Replay::new(&protocol, keys).expect("drawn");
     let groups = &protocol.factors[0].levels;
@@ -113,6 +122,7 @@ fn bundle(method: &serde_json::Value) -> String {
         entries.add(&fact("draw", Some(n), body), true);
         entries.add(&json!(n), false);
     }
+    entries.add(&status("closed", Some(ENROLMENTS)), true);
     let signer = NoteSigner::new(ORIGIN, Kind::Log, &[7; 32]).expect("a name");
     let checkpoint = Checkpoint {
         origin: ORIGIN.into(),

@@ -3,7 +3,7 @@
 use super::rows::{Row, Table};
 use super::{Done, Stopped, print, read_file, read_protocol};
 use crate::protocol::canonical::nfc;
-use crate::protocol::{Factor, Protocol, Scheme};
+use crate::protocol::{Factor, Protocol, Scheme, level_fault};
 use crate::randomization::{Clusters, Replay, Seed, StratumLabel, StreamKeys};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,11 @@ fn levels_of<'a>(
 ) -> Result<Vec<(&'a str, String)>, Stopped> {
     let level_of = |(factor, place): &(&'a Factor, usize)| {
         let level = nfc(&row.fields[*place]);
-        if level.is_empty() || (!factor.open_levels && !factor.levels.contains(&level)) {
+        let usable = match factor.open_levels {
+            true => level_fault(&level).is_none(),
+            false => factor.levels.contains(&level),
+        };
+        if !usable {
             let (line, id) = (row.line, &factor.id);
             let detail =
                 format!("standard input: line {line}, column {id} is not a level of this factor");

@@ -2,7 +2,11 @@
 
 use super::Stopped;
 use serde_json::Value;
+use std::time::Duration;
 use ureq::Agent;
+
+/// Longest wait for the answer to a GET.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client of the service.
 pub struct Client {
@@ -36,6 +40,9 @@ impl Client {
         let answer = self
             .agent
             .get(format!("{}{path}", self.address))
+            .config()
+            .timeout_global(Some(PATIENCE))
+            .build()
             .header("Authorization", &self.authorization)
             .call();
         let (status, value) = read(path, answer)?;

@@ -63,13 +63,9 @@ fn as_text(report: &Report) -> String {
     let mut line = |what: &str, says: String| {
         let _ = writeln!(text, "{what:<14}{says}");
     };
-    line(
-        "commitments",
-        match report.registrations {
-            1 => "1 registration holds".into(),
-            n => format!("{n} registrations hold: the trial was registered {n} times"),
-        },
-    );
+    for commitment in &report.commitments {
+        line("commitment", format!("{commitment} holds"));
+    }
     line(
         "entries",
         format!(

@@ -63,7 +63,7 @@ struct State {
 }
 
 pub fn run(options: &Options) -> Done {
-    let _turn = Turn::take(&options.state)?;
+    let _turn = take_turn(&options.state)?;
     let key = key_file::own(&options.key_file).map_err(Stopped::input)?;
     let signer = NoteSigner::new(&options.name, Kind::Witness, &key.witness_seed())
         .map_err(|fault| Stopped::input(format!("--name: {fault}")))?;
@@ -169,29 +169,15 @@ impl Options {
     }
 }
 
-/// One run at a time over one state: two at once could sign two ledgers that part.
-struct Turn(PathBuf);
-
-impl Turn {
-    fn take(state: &Path) -> Result<Self, Stopped> {
-        let lock = state.with_extension("lock");
-        match std::fs::File::create_new(&lock) {
-            Ok(_) => Ok(Self(lock)),
-            Err(fault) if fault.kind() == std::io::ErrorKind::AlreadyExists => {
-                Err(Stopped::failed(format!(
-                    "{}: another run is at it (remove the file if it is not)",
-                    lock.display()
-                )))
-            }
-            Err(fault) => Err(Stopped::input(format!("{}: {fault}", lock.display()))),
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+/// One run at a time over one state: two at once could sign two ledgers that part. The operating system
+/// gives the lock back when the process ends, however it ends.
+fn take_turn(state: &Path) -> Result<std::fs::File, Stopped> {
+    let path = state.with_extension("lock");
+    let file = std::fs::File::create(&path)
+        .map_err(|fault| Stopped::input(format!("{}: {fault}", path.display())))?;
+    file.try_lock()
+        .map_err(|_| Stopped::failed(format!("{}: another run is at it", path.display())))?;
+    Ok(file)
 }
 
 fn signed(text: &str, key: &VerifierKey) -> Result<(Note, Checkpoint), Stopped> {

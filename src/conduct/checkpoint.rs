@@ -134,7 +134,17 @@ fn sign(tx: &mut Tx, service: &Service, trial: &str) -> Result<CheckpointRow, Re
     if let Some(known) = tx.find_checkpoint(trial, size)? {
         return Ok(known);
     }
-    let root = tree::root_of_first(&mut Kept::of(tx, trial), size as u64)?;
+    let last = tx.last_checkpoint(trial)?;
+    let mut nodes = Kept::of(tx, trial);
+    // Whoever kept a checkpoint must never find that we signed something else.
+    if let Some(last) = last
+        && (last.size > size
+            || tree::root_of_first(&mut nodes, last.size as u64)?.to_vec() != last.root)
+    {
+        let why = "the ledger does not go on from its last checkpoint: it is not signed";
+        return Err(Refusal::Internal(why.into()));
+    }
+    let root = tree::root_of_first(&mut nodes, size as u64)?;
     let checkpoint = Checkpoint {
         origin: service.ledger_origin(trial),
         size: size as u64,

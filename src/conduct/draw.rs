@@ -14,7 +14,7 @@ use crate::randomization::{
 use crate::store::Tx;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Who is to be drawn.
 pub(super) struct Wanted<'a> {
@@ -44,7 +44,11 @@ pub(super) struct Made {
 /// index 0. They are an aid of this process only: one that stands too far, because a transaction was
 /// rolled back, is made anew, and one that stands too early goes on.
 #[derive(Default)]
-pub struct Standing(Mutex<HashMap<Place, (Allocator, i64)>>);
+pub struct Standing {
+    allocators: Mutex<HashMap<Place, (Allocator, i64)>>,
+    /// Units by trial, registration and number of batches.
+    clusters: Mutex<HashMap<(String, i32, usize), Arc<Clusters>>>,
+}
 
 /// Trial, registration and stratum.
 type Place = (String, i32, StratumLabel);
@@ -94,7 +98,9 @@ impl Standing {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Place, (Allocator, i64)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.allocators
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -272,23 +278,30 @@ pub(super) fn batches(
     Ok(Some(batches))
 }
 
-/// The units of a trial with their arms, drawn anew each time: arms of units are stored nowhere.
-pub(super) fn clusters(tx: &mut Tx, trial: &Trial) -> Result<Option<Clusters>, Refusal> {
+/// The units of a trial with their arms. Arms of units are stored nowhere: they are drawn anew by each
+/// process, and again when units have joined.
+pub(super) fn clusters(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &Trial,
+) -> Result<Option<Arc<Clusters>>, Refusal> {
     // Without a seed, enrolment has not begun either.
     let Some(registration) = trial.registration.as_ref().filter(|r| r.seed.is_some()) else {
         return Ok(None);
     };
-    match batches(tx, &trial.id, registration)? {
-        Some(batches) => {
-            let keys = registration.keys()?;
-            Ok(Some(Clusters::draw(
-                &registration.protocol,
-                &keys,
-                &batches,
-            )))
-        }
-        None => Ok(None),
+    let Some(batches) = batches(tx, &trial.id, registration)? else {
+        return Ok(None);
+    };
+    let place = (trial.id.clone(), registration.number, batches.len());
+    let known = &service.standing.clusters;
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if !known.contains_key(&place) {
+        known.retain(|(id, ..), _| *id != trial.id);
+        let keys = registration.keys()?;
+        let drawn = Clusters::draw(&registration.protocol, &keys, &batches);
+        known.insert(place.clone(), Arc::new(drawn));
     }
+    Ok(known.get(&place).cloned())
 }
 
 /// The units that are known already.

@@ -60,7 +60,7 @@ pub(super) fn decide(
         return Ok(());
     }
     let mut people = known::load(tx, &trial.id, &open)?;
-    let clusters = draw::clusters(tx, trial)?;
+    let clusters = draw::clusters(tx, service, trial)?;
     let mut changed = Repeats::default();
     let mut citizens = Vec::new();
     let mut draws = Vec::new();
@@ -109,7 +109,7 @@ pub(super) fn decide(
             }
             _ => {}
         }
-        if let Err(refusal) = may_draw(trial, candidate, clusters.as_ref()) {
+        if let Err(refusal) = may_draw(trial, candidate, clusters.as_deref()) {
             batch.set(i, Outcome::Refused(refusal));
             continue;
         }
@@ -171,7 +171,7 @@ pub(super) fn decide(
         trial,
         tasks,
         &draws,
-        clusters.as_ref(),
+        clusters.as_deref(),
         batch,
         now,
     )?;

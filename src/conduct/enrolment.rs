@@ -4,15 +4,12 @@ use super::citizen::{Citizen, could_be_number, guarded_text, holds_number};
 use super::trial::Registration;
 use super::{Refusal, Service};
 use crate::document::{Faults, Object, is_invisible};
-use crate::protocol::{FactorKind, Method, Protocol, SITE, canonical};
+use crate::protocol::{FactorKind, Method, Protocol, SITE, canonical, level_fault};
 use crate::randomization::StratumLabel;
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Longest name of a level, in characters.
-const LONGEST_LEVEL: usize = 200;
 
 /// A citizen who may be enrolled: everything that can be known without looking at the others.
 #[derive(Debug, Clone)]
@@ -154,16 +151,12 @@ fn read_site(object: &Object, protocol: &Protocol) -> Option<String> {
     }
 }
 
-pub(super) fn check_level(level: &str, open: bool, levels: &[String]) -> Result<(), &'static str> {
+fn check_level(level: &str, open: bool, levels: &[String]) -> Result<(), &'static str> {
     if !open && !levels.iter().any(|known| known == level) {
         return Err("is not a level of this factor");
     }
-    if open && level.starts_with(['=', '+', '-', '@']) {
-        // It would be a formula in the spreadsheet of whoever opens an export.
-        return Err("must not begin with =, +, - or @");
-    }
-    if level.chars().count() > LONGEST_LEVEL {
-        return Err("must not be longer than 200 characters");
+    if open && let Some(fault) = level_fault(level) {
+        return Err(fault);
     }
     if holds_number(level) {
         return Err("must not hold a citizen's number");

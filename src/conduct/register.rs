@@ -58,6 +58,12 @@ pub fn run(
                     .into(),
             });
         }
+        if row.registration > 0 && tx.count_kind(trial, FactKind::UnitsJoined.as_str())? > 0 {
+            return Err(Refusal::WrongStatus {
+                status: row.status,
+                why: "units have joined, which a new registration would not know".into(),
+            });
+        }
         let draft = tx
             .find_draft(trial)?
             .ok_or_else(|| Refusal::Internal("a trial has no draft".into()))?;

@@ -32,7 +32,8 @@ impl Repeats {
     ) -> Result<Option<Outcome>, Refusal> {
         // A citizen who moved is sent by another site: nothing is told, and nobody tried anything.
         let moved = differs == [SITE] && task.caller.sites.is_some();
-        if differs.is_empty() || moved {
+        // Once enrolment has ended nobody is drawn, and a final cut must stay final.
+        if differs.is_empty() || moved || trial.status.has_ended() {
             return Ok(None);
         }
         let key = &task.caller.key_id;

@@ -1,5 +1,6 @@
 //! A trial as the use cases see it: its status, its protocol, its seed.
 
+use super::fact::{FactKind, body_of};
 use super::{Refusal, Service};
 use crate::access::{Caller, Right};
 use crate::protocol::{self, Protocol};
@@ -149,6 +150,11 @@ impl Service {
     pub(super) fn open_trial(&self, tx: &mut Tx, row: TrialRow) -> Result<Trial, Refusal> {
         let status = Status::parse(&row.status)
             .ok_or_else(|| Refusal::Internal("a trial's status is not known".into()))?;
+        // What opens the arms must stand in the ledger: a changed row does not.
+        if status.is_open() && !self.is_noted(tx, &row.id, status)? {
+            let why = "a trial's status is not the one of its ledger";
+            return Err(Refusal::Internal(why.into()));
+        }
         let registration = match row.registration {
             0 => None,
             number => Some(self.registration(tx, &row.id, number)?),
@@ -158,6 +164,11 @@ impl Service {
             status,
             registration,
         })
+    }
+
+    fn is_noted(&self, tx: &mut Tx, trial: &str, status: Status) -> Result<bool, Refusal> {
+        let last = tx.last_fact(trial, FactKind::Status.as_str())?;
+        Ok(last.is_some_and(|fact| body_of(&fact.record)["to"] == status.as_str()))
     }
 
     /// A registration by its number.

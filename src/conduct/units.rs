@@ -2,9 +2,8 @@
 //! freeze the list of a unit's citizens while its arm is still unknown. Whoever knows the arm could
 //! else choose whom to enrol.
 
-use super::citizen::Citizen;
+use super::citizen::{Citizen, holds_number};
 use super::draw::{batches, clusters, known_units, unit_stream};
-use super::enrolment::check_level;
 use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
 use super::{Refusal, Service};
@@ -41,9 +40,11 @@ pub fn read(value: &Value) -> Result<Vec<DrawUnit>, Refusal> {
                 .iter()
                 .map(|(name, level)| (format!("factors.{name}"), level));
             for (field, text) in levels.chain([("id".to_owned(), &unit.id)]) {
-                // By the rules of levels: an enrolment has to name the unit.
-                if let Err(detail) = check_level(text, true, &[]) {
-                    faults.add(format!("units[{i}].{field}"), detail);
+                if holds_number(text) {
+                    faults.add(
+                        format!("units[{i}].{field}"),
+                        "must not hold a citizen's number",
+                    );
                 }
             }
         }
@@ -165,7 +166,7 @@ pub fn freeze(
         if known.status.has_ended() {
             return Err(known.refuse("enrolment has ended"));
         }
-        let Some(clusters) = clusters(tx, &known)? else {
+        let Some(clusters) = clusters(tx, service, &known)? else {
             return Err(known.refuse("its protocol draws no units, or their seed is awaited"));
         };
         if clusters.of(&list.unit).is_err() {

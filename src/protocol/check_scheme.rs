@@ -1,6 +1,6 @@
 //! What must hold between `[randomization]` and the rest of a protocol.
 
-use super::{DrawUnit, Method, Protocol, Scheme, Unit};
+use super::{DrawUnit, Method, Protocol, Scheme, Unit, level_fault};
 use crate::document::{Faults, Invalid};
 use std::collections::BTreeSet;
 
@@ -141,6 +141,8 @@ pub fn unit_faults(protocol: &Protocol, units: &[DrawUnit]) -> Vec<(usize, Inval
             && !factor.levels.contains(&unit.id)
         {
             fault("id", "is not a level of the factor that names the units");
+        } else if let Some(detail) = level_fault(&unit.id) {
+            fault("id", detail);
         }
         for factor in protocol.stratifiers() {
             match unit.factors.get(&factor.id) {
@@ -151,7 +153,11 @@ pub fn unit_faults(protocol: &Protocol, units: &[DrawUnit]) -> Vec<(usize, Inval
                         "is not a level of this factor",
                     );
                 }
-                Some(_) => {}
+                Some(level) => {
+                    if let Some(detail) = level_fault(level).filter(|_| factor.open_levels) {
+                        fault(&format!("factors.{}", factor.id), detail);
+                    }
+                }
             }
         }
         for name in unit.factors.keys() {

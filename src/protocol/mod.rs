@@ -9,6 +9,7 @@ pub mod canonical;
 mod check;
 mod check_scheme;
 mod endpoint;
+mod level;
 mod read;
 pub mod scheme;
 
@@ -18,6 +19,7 @@ pub use analysis_plan::{
 };
 pub use check_scheme::unit_faults;
 pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
+pub use level::level_fault;
 pub use read::{from_json, from_toml, from_value, place_of};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};
 

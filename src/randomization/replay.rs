@@ -26,10 +26,7 @@ pub struct Replay<'a> {
 enum State {
     Strata(HashMap<StratumLabel, (Allocator, u64)>),
     Minimization(Box<Minimization>),
-    Clusters {
-        drawn: Clusters,
-        batches: Vec<Vec<DrawUnit>>,
-    },
+    Clusters(Clusters),
 }
 
 impl<'a> Replay<'a> {
@@ -42,9 +39,7 @@ impl<'a> Replay<'a> {
                 MinimizationState::default(),
             )?)),
             Scheme::Clusters { units } => {
-                let batches = vec![units.clone()];
-                let drawn = Clusters::draw(protocol, &keys, &batches);
-                State::Clusters { drawn, batches }
+                State::Clusters(Clusters::draw(protocol, &keys, std::slice::from_ref(units)))
             }
             _ => State::Strata(HashMap::new()),
         };
@@ -56,17 +51,16 @@ impl<'a> Replay<'a> {
     }
 
     /// Units that join: the next batch.
-    pub fn join(&mut self, units: Vec<DrawUnit>) {
-        if let State::Clusters { drawn, batches } = &mut self.state {
-            batches.push(units);
-            *drawn = Clusters::draw(self.protocol, &self.keys, batches);
+    pub fn join(&mut self, units: &[DrawUnit]) {
+        if let State::Clusters(drawn) = &mut self.state {
+            drawn.join(self.protocol, &self.keys, units);
         }
     }
 
     /// The draw of a unit, where units are drawn.
     pub fn unit(&self, unit: &str) -> Option<&UnitDraw> {
         match &self.state {
-            State::Clusters { drawn, .. } => drawn.of(unit).ok(),
+            State::Clusters(drawn) => drawn.of(unit).ok(),
             _ => None,
         }
     }
@@ -90,7 +84,7 @@ impl<'a> Replay<'a> {
                 let arm = minimization.draw(label)?;
                 Ok(Drawn { index, arm })
             }
-            State::Clusters { drawn, .. } => {
+            State::Clusters(drawn) => {
                 let unit = drawn.of(unit.ok_or(NotDrawn::UnknownUnit)?)?;
                 Ok(Drawn {
                     index: unit.index,

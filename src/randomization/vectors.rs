@@ -38,7 +38,7 @@ fn check(method: &str) {
         let keys = StreamKeys::new(&seed, &protocol.id, version);
         let mut replay = Replay::new(&protocol, keys).unwrap();
         for batch in trial["units_joined"].as_array().unwrap() {
-            replay.join(units(batch));
+            replay.join(&units(batch));
         }
         let participants = trial["participants"].as_array().unwrap();
         let published = trial["draws"].as_array().unwrap();

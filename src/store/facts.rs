@@ -204,6 +204,17 @@ impl Tx<'_> {
         })?)
     }
 
+    /// The last fact of one kind.
+    pub fn last_fact(&mut self, trial: &str, kind: &str) -> Result<Option<StoredFact>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq(kind))
+            .order(facts::sequence.desc())
+            .select(STORED)
+            .first(c)
+            .optional())?)
+    }
+
     /// The last fact of one kind about one person.
     pub fn last_fact_of(
         &mut self,

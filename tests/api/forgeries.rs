@@ -268,7 +268,7 @@ const FORGERIES: &[Forgery] = &[
             let opened = t.of_kind("status");
             t.hide(opened);
         },
-        "while the trial did not enrol",
+        "its record is hidden, and enrolment had not begun",
     ),
     (
         "a registration is taken for the second",
@@ -286,12 +286,71 @@ const FORGERIES: &[Forgery] = &[
             t.hide(first);
             t.signed_anew();
         },
-        "by a registration that is not in force",
+        "its record is hidden, and enrolment had not begun",
     ),
     (
         "the version of a registration is another",
         |t| t.bundle["registrations"][0]["version"] = json!(2),
-        "holds another version",
+        "its version is not 1",
+    ),
+    (
+        "the version is another in the ledger too",
+        |t| {
+            let first = t.of_kind("registration");
+            t.bundle["registrations"][0]["version"] = json!(5547);
+            t.rewrite(first, |body| body["version"] = json!(5547));
+        },
+        "its version is not 1",
+    ),
+    (
+        "registrations are hidden before the first one",
+        |t| {
+            let hidden = json!({"sequence": 0, "leaf": "22".repeat(32)});
+            t.entries().insert(0, hidden);
+            t.number_anew();
+            t.signed_anew();
+        },
+        "its record is hidden, and enrolment had not begun",
+    ),
+    (
+        "a site is spelled with a sign that nobody sees",
+        |t| {
+            let d = t.draws();
+            t.rewrite(d[3], |body| {
+                let label = body["label"]
+                    .as_str()
+                    .unwrap()
+                    .replacen("\",\"t", "\u{200b}\",\"t", 1);
+                body["levels"] = serde_json::from_str(&label).unwrap();
+                body["label"] = json!(label);
+            });
+        },
+        "is not a stratum of the protocol",
+    ),
+    (
+        "the closing does not say how many",
+        |t| {
+            let n = t.entries().len();
+            let closed = (0..n).find(|i| {
+                t.entries()[*i]["record"]
+                    .as_str()
+                    .is_some_and(|r| r.contains("\"to\":\"closed\""))
+            });
+            t.rewrite(closed.unwrap(), |body| body["drawn"] = json!(null));
+        },
+        "does not say how many were drawn",
+    ),
+    (
+        "a draw names nobody",
+        |t| {
+            let d = t.draws();
+            let text = t.entries()[d[3]]["record"].as_str().unwrap().to_owned();
+            let mut record: Value = serde_json::from_str(&text).unwrap();
+            record["participant"] = json!(null);
+            t.entries()[d[3]]["record"] = json!(lodkast::ledger::record(&record));
+            t.leaf_anew(d[3]);
+        },
+        "it names no participant",
     ),
     (
         "two draws change places",
@@ -385,7 +444,7 @@ const FORGERIES: &[Forgery] = &[
     (
         "the trial is another",
         |t| t.bundle["trial"] = json!("other"),
-        "of another trial",
+        "is not of this trial",
     ),
     (
         "a checkpoint is changed",
@@ -444,7 +503,7 @@ fn every_forgery_is_found_and_the_first_difference_named() {
     let why = check(&forged.bundle, &known).unwrap_err();
     assert!(why.contains("none of the keys has signed it"), "{why}");
 
-    // Cut off behind the first checkpoint: found by whoever kept a later one.
+    // Cut off behind the first checkpoint: it lacks the closing, and whoever kept a later one knows.
     let mut short = Tampered {
         bundle: bundle.clone(),
     };
@@ -456,7 +515,8 @@ fn every_forgery_is_found_and_the_first_difference_named() {
     let first = short.bundle["checkpoints"][0].as_str().unwrap().to_owned();
     let size: usize = first.lines().nth(1).unwrap().parse().unwrap();
     short.entries().truncate(size);
-    check(&short.bundle, &Trust::default()).unwrap();
+    let why = check(&short.bundle, &Trust::default()).unwrap_err();
+    assert!(why.contains("the closing of enrolment"), "{why}");
     let later = later.as_str().unwrap().to_owned();
     let trust = Trust {
         kept: vec![("mine".into(), later)],

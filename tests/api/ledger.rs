@@ -191,6 +191,8 @@ on_both! {
             "UPDATE facts SET kind = 'other' WHERE kind = 'enrolment'".to_owned(),
             "DELETE FROM facts".to_owned(),
             "DELETE FROM facts WHERE sequence = 4".to_owned(),
+            slipped_in(0),
+            slipped_in(99_999),
             "UPDATE ledger_nodes SET position = position + 1".to_owned(),
             "DELETE FROM ledger_nodes".to_owned(),
             "UPDATE checkpoints SET note = ''".to_owned(),
@@ -237,6 +239,15 @@ on_both! {
         entries_are_proved(&administrator, &before);
         assert_eq!(head(&administrator), before);
     }
+}
+
+/// A statement that slips a fact in beside the record sequence.
+fn slipped_in(sequence: i64) -> String {
+    format!(
+        "INSERT INTO facts SELECT trial_id, {sequence}, 'slipped', kind, participant_id, site, \
+         effective_on, recorded_at, recorded_by, source, NULL, NULL, record, salt, leaf \
+         FROM facts WHERE sequence = 3"
+    )
 }
 
 /// What the erasure leaves, and what it says.
@@ -340,6 +351,27 @@ fn citizens_are_erased_by_their_number() {
     assert!(erase(&citizen(&number(3))["citizen"]).is_err());
     let flow = app.administrator().get(&format!("{TRIAL}/flow"));
     assert_eq!(flow["records"]["erasure"], 2);
+}
+
+/// Whoever writes to the database can make a row say anything; what the ledger says stands over it.
+#[test]
+fn a_status_that_the_ledger_does_not_know_opens_nothing_and_a_shorter_ledger_is_not_signed() {
+    let app = TestApp::sqlite();
+    let administrator = app.enrolling();
+    enrol(&app.enroller(), &citizen(&number(1)));
+    head(&administrator);
+    run(&app, "UPDATE trials SET status = 'unblinded'").unwrap();
+    assert_eq!(administrator.get(&format!("{TRIAL}/bundle")).status, 500);
+    run(&app, "UPDATE trials SET status = 'enrolling'").unwrap();
+    run(&app, "UPDATE ledger_heads SET next_sequence = 3").unwrap();
+    assert_eq!(
+        administrator
+            .get(&format!("{TRIAL}/ledger/checkpoint"))
+            .status,
+        500
+    );
+    run(&app, "UPDATE ledger_heads SET next_sequence = 5").unwrap();
+    head(&administrator);
 }
 
 /// Beyond 65,536 leaves the second kept level of nodes stands in the proofs.

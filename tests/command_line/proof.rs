@@ -11,8 +11,7 @@ use std::process::Output;
 
 const ID: &str = "digital-conversations";
 
-/// A trial whose follow-up is over as soon as it is closed.
-fn past_protocol() -> Value {
+fn protocol_by_blocks() -> Value {
     let mut protocol = protocol();
     protocol["randomization"] = json!({"method": "permuted_blocks", "block_sizes": [4, 6]});
     protocol
@@ -25,7 +24,7 @@ fn to(client: &Client, status: &str) -> u16 {
 
 fn open(administrator: &Client) -> Value {
     administrator
-        .post("/v1/trials", &past_protocol())
+        .post("/v1/trials", &protocol_by_blocks())
         .expect(201);
     let registered = administrator
         .post(&format!("{TRIAL}/registration"), &json!({}))
@@ -37,8 +36,9 @@ fn open(administrator: &Client) -> Value {
 fn enrol(enroller: &Client, numbers: std::ops::Range<usize>) {
     for n in numbers {
         let mut request = citizen(&number(n));
-        // The day of every enrolment lies more than the follow-up of 30 weeks back.
-        request["enrolled_on"] = json!("2026-01-05");
+        // The follow-up of 30 weeks is over.
+        let day = lodkast::clock::Clock::system().today() - chrono::Days::new(300);
+        request["enrolled_on"] = json!(day);
         enroller
             .post(&format!("{TRIAL}/enrolments"), &request)
             .expect(201);
@@ -125,10 +125,11 @@ fn a_trial_is_witnessed_while_it_runs_and_verified_when_it_is_over() {
     // It goes on from what it saw, with and without a connection of its own.
     enrol(&enroller, 20..30);
     let third = printed(&witness(&online));
-    assert!(third.lines().nth(1) > cosigned.lines().nth(1));
+    let size_of = |note: &str| -> u64 { note.lines().nth(1).unwrap().parse().unwrap() };
+    assert!(size_of(&third) > size_of(&cosigned));
     let auditor = service.client(&alma);
     enrol(&enroller, 30..40);
-    let size: u64 = third.lines().nth(1).unwrap().parse().unwrap();
+    let size = size_of(&third);
     let head = auditor.get(&format!("{TRIAL}/ledger/checkpoint")).text;
     let proof = auditor
         .get(&format!("{TRIAL}/ledger/proofs/consistency?from={size}"))
@@ -356,6 +357,22 @@ fn the_secret_key_is_exchanged_and_everything_goes_on(installation: &Installatio
 }
 
 #[test]
+fn a_database_keeps_the_name_of_its_ledgers() {
+    let installation = Installation::sqlite();
+    installation.key("administrator", "Anna");
+    let mut other = installation.command(&["key", "create", "--role", "auditor", "--name", "Alma"]);
+    let error = refused(
+        &other
+            .env("LODKAST_LEDGER_NAME", "elsewhere")
+            .output()
+            .unwrap(),
+        1,
+    );
+    assert!(error.contains("the ledger.name is not the one"), "{error}");
+    installation.key("auditor", "Alma");
+}
+
+#[test]
 fn a_person_is_erased_from_the_command_line() {
     let installation = Installation::sqlite();
     let (first, erik) = (
@@ -391,10 +408,24 @@ fn a_person_is_erased_from_the_command_line() {
         String::from_utf8_lossy(&output.stderr)
             .contains("0 records were erased (asked for before)")
     );
+    let mut by_number =
+        installation.command(&["erase", "--trial", ID, "--citizen", "cpr", "--reason", "x"]);
+    let mut child = by_number
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    use std::io::Write;
+    writeln!(child.stdin.take().unwrap(), "{}", number(1)).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr).trim(),
+        "1 records were erased"
+    );
     refused(&erase("nobody", "Article 17"), 2);
     refused(&erase(&person, ""), 2);
     let list = enroller.get(&format!("{TRIAL}/participants"));
-    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    assert_eq!(list["items"].as_array().unwrap().len(), 0);
     service.signal("-TERM");
     service.ended();
 }

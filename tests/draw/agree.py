@@ -16,23 +16,31 @@ import tempfile
 
 import draw
 import made_up
+import make_vectors
 
 DRAWS = 10_000
 PROTOCOLS = 10
 VECTORS = pathlib.Path(__file__).parents[2] / "docs" / "draw-vectors.json"
 
 
+def same(name, told, found):
+    if told != found:
+        sys.exit(f"{name}: {told} is published, {found} is found")
+
+
 def published():
-    """Every draw of the published vectors, made anew."""
+    """Every value of the published vectors, made anew."""
     vectors, count = json.loads(VECTORS.read_text()), 0
+    same("keys", vectors["keys"], make_vectors.keys())
+    same("below", vectors["below"], make_vectors.below())
     for trial in vectors["trials"]:
         document, seed = trial["protocol"], bytes.fromhex(trial["seed"])
         drawn = draw.replay(
             document, seed, trial["participants"], trial["units_joined"], trial["version"]
         )
         for told, (index, label, arm) in zip(trial["draws"], drawn, strict=True):
-            if told != {"index": index, "stratum": label, "arm": document["arms"][arm]["id"]}:
-                sys.exit(f"{trial['name']}: {told} is published")
+            found = {"index": index, "stratum": label, "arm": document["arms"][arm]["id"]}
+            same(trial["name"], told, found)
             count += 1
     return count
 

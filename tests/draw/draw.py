@@ -190,6 +190,7 @@ def replay(protocol, seed, rows, batches=(), version=1):
     A row maps each factor to the participant's level; `batches` are the units that joined later.
     """
     scheme, trial = protocol["randomization"], protocol["id"]
+    rows = [{k: unicodedata.normalize("NFC", v) for k, v in row.items()} for row in rows]
     method = scheme["method"]
     ratios = [arm.get("ratio", 1) for arm in protocol["arms"]]
     factors = [f["id"] for f in protocol.get("factors", []) if f.get("stratify")]

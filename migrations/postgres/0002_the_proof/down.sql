@@ -1,5 +1,6 @@
 DROP TRIGGER facts_are_not_changed ON facts;
 DROP TRIGGER facts_are_not_truncated ON facts;
+DROP TRIGGER facts_are_numbered ON facts;
 DROP TRIGGER data_cuts_stay ON data_cuts;
 DROP TRIGGER data_cuts_are_not_truncated ON data_cuts;
 DROP TABLE erasures;
@@ -8,5 +9,6 @@ DROP TABLE ledger_nodes;
 DROP TABLE unit_lists;
 DROP TABLE minimizations;
 DROP TABLE public_randomness;
+DROP FUNCTION facts_are_numbered;
 DROP FUNCTION facts_stay;
 DROP FUNCTION rows_stay;

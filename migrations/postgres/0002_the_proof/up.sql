@@ -106,3 +106,17 @@ CREATE TRIGGER data_cuts_are_not_truncated BEFORE TRUNCATE ON data_cuts
     FOR EACH STATEMENT EXECUTE FUNCTION rows_stay();
 CREATE TRIGGER unit_lists_are_not_changed BEFORE UPDATE ON unit_lists
     FOR EACH ROW EXECUTE FUNCTION rows_stay();
+
+-- A fact has a number that the ledger's head has given out: none is slipped in beside the sequence.
+CREATE FUNCTION facts_are_numbered() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM inserted i JOIN ledger_heads h ON h.trial_id = i.trial_id
+        WHERE i.sequence < 1 OR i.sequence >= h.next_sequence)
+    THEN
+        RAISE EXCEPTION 'a fact has a number of the record sequence';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER facts_are_numbered AFTER INSERT ON facts
+    REFERENCING NEW TABLE AS inserted
+    FOR EACH STATEMENT EXECUTE FUNCTION facts_are_numbered();

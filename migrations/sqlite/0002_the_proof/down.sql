@@ -1,6 +1,7 @@
 DROP TRIGGER facts_are_not_deleted;
 DROP TRIGGER facts_are_not_changed;
 DROP TRIGGER facts_are_not_replaced;
+DROP TRIGGER facts_are_numbered;
 DROP TRIGGER data_cuts_are_not_deleted;
 DROP TRIGGER data_cuts_are_not_changed;
 DROP TRIGGER data_cuts_are_not_replaced;

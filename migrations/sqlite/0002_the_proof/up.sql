@@ -95,6 +95,12 @@ BEGIN SELECT RAISE(ABORT, 'data cuts are never changed'); END;
 CREATE TRIGGER unit_lists_are_not_changed BEFORE UPDATE ON unit_lists
 BEGIN SELECT RAISE(ABORT, 'lists of units are never changed'); END;
 
+-- A fact has a number that the ledger's head has given out: none is slipped in beside the sequence.
+CREATE TRIGGER facts_are_numbered BEFORE INSERT ON facts
+WHEN NEW.sequence < 1 OR NEW.sequence >= (
+    SELECT next_sequence FROM ledger_heads WHERE trial_id = NEW.trial_id)
+BEGIN SELECT RAISE(ABORT, 'a fact has a number of the record sequence'); END;
+
 -- INSERT OR REPLACE deletes without asking a trigger for DELETE: it is refused where a row stands.
 CREATE TRIGGER facts_are_not_replaced BEFORE INSERT ON facts
 WHEN EXISTS (SELECT 1 FROM facts WHERE trial_id = NEW.trial_id AND sequence = NEW.sequence)

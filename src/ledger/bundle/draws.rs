@@ -2,7 +2,7 @@
 
 use super::{Audience, Registered};
 use crate::protocol::canonical::sha256;
-use crate::protocol::{self, DrawUnit, Method, Protocol};
+use crate::protocol::{self, DrawUnit, Method, Protocol, Scheme, level_fault, unit_faults};
 use crate::randomization::{DRAW_VERSION, Replay, Secret, Seed, StratumLabel, StreamKeys};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -78,6 +78,12 @@ impl Opened {
         if registered.draw_version != DRAW_VERSION {
             return Err(fault("it draws by rules that this version does not know"));
         }
+        // The commitment binds the secret, not the version: another one would be another seed.
+        if registered.version != 1 {
+            return Err(fault(
+                "its version is not 1: later ones are not known to this software",
+            ));
+        }
         let protocol = protocol::from_value(registered.protocol.clone())
             .map_err(|_| fault("its protocol cannot be read"))?;
         if protocol.id != trial {
@@ -141,8 +147,9 @@ impl Opened {
         let mut factors = self.protocol.stratifiers();
         let known = factors.all(|factor| {
             let level = levels[&factor.id].as_str();
-            level.is_some_and(|level| {
-                factor.open_levels || factor.levels.iter().any(|known| known == level)
+            level.is_some_and(|level| match factor.open_levels {
+                true => level_fault(level).is_none(),
+                false => factor.levels.iter().any(|known| known == level),
             })
         });
         let count = levels.as_object().map_or(0, serde_json::Map::len);
@@ -256,9 +263,25 @@ impl<'a> Redrawing<'a> {
         if self.current != Some(number) {
             return Err("units joined by a registration that is not in force".into());
         }
+        let protocol = &self.opened(number)?.protocol;
+        let Scheme::Clusters { units } = &protocol.randomization.scheme else {
+            return Err("units joined a trial that draws none".into());
+        };
+        let before = self.joined.get(&number).into_iter().flatten().flatten();
+        let known: HashSet<&str> = before.chain(units).map(|unit| unit.id.as_str()).collect();
+        if let Some(unit) = told
+            .units
+            .iter()
+            .find(|unit| known.contains(unit.id.as_str()))
+        {
+            return Err(format!("the unit {} joined a second time", unit.id));
+        }
+        if let Some((i, fault)) = unit_faults(protocol, &told.units).first() {
+            return Err(format!("units[{i}].{} {}", fault.field, fault.detail));
+        }
         // Before the first draw the replay is not begun: it takes up all batches then.
         if let Some(replay) = &mut self.replay {
-            replay.join(told.units.clone());
+            replay.join(&told.units);
         }
         self.joined.entry(number).or_default().push(told.units);
         Ok(())
@@ -268,14 +291,31 @@ impl<'a> Redrawing<'a> {
         match told.to.as_str() {
             "enrolling" => self.enrolling = true,
             "closed" => self.closed = true,
-            _ => {}
+            _ => return Ok(()),
         }
         match told.drawn {
-            Some(drawn) if drawn != self.draws => Err(format!(
+            _ if !self.closed => Ok(()),
+            Some(drawn) if drawn == self.draws => Ok(()),
+            Some(drawn) => Err(format!(
                 "{drawn} participants were drawn when enrolment closed, and {} draws stand before it",
                 self.draws
             )),
-            _ => Ok(()),
+            None => Err("the closing does not say how many were drawn".into()),
+        }
+    }
+
+    /// What a hidden record would hide. Before enrolment there is nothing about persons: a hidden
+    /// registration would be a secret that was taken back.
+    pub fn hidden(&self, audience: Audience, sequence: u64) -> Result<(), String> {
+        let begun = match audience {
+            Audience::Auditor => self.enrolling,
+            // Its opening of enrolment is not shown.
+            Audience::Public => sequence > 1,
+        };
+        if begun {
+            Ok(())
+        } else {
+            Err("its record is hidden, and enrolment had not begun".into())
         }
     }
 
@@ -285,7 +325,7 @@ impl<'a> Redrawing<'a> {
             self.replay = self.opened(number)?.replay()?;
             if let Some(replay) = &mut self.replay {
                 let joined = self.joined.get(&number).into_iter().flatten();
-                joined.for_each(|units| replay.join(units.clone()));
+                joined.for_each(|units| replay.join(units));
             }
         }
         Ok(())
@@ -299,7 +339,10 @@ impl<'a> Redrawing<'a> {
         if self.current != Some(told.registration) {
             return Err("it was drawn by a registration that is not in force".into());
         }
-        let participant = record.participant.as_deref().unwrap_or_default();
+        let participant = record
+            .participant
+            .as_deref()
+            .ok_or("it names no participant")?;
         if !self.participants.insert(participant.into()) {
             return Err(format!("participant {participant} is drawn a second time"));
         }

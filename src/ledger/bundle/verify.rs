@@ -25,7 +25,8 @@ pub struct Trust {
 pub struct Report {
     pub trial: String,
     pub audience: String,
-    pub registrations: usize,
+    /// The commitments, one for each registration: compare them with those that were published.
+    pub commitments: Vec<String>,
     pub entries: u64,
     /// Entries whose record is shown and was held against its leaf.
     pub records: u64,
@@ -95,7 +96,11 @@ pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
     Ok(Report {
         trial: bundle.trial.clone(),
         audience: audience.to_string(),
-        registrations: registrations.len(),
+        commitments: bundle
+            .registrations
+            .iter()
+            .map(|r| r.commitment.clone())
+            .collect(),
         entries: ledger.edge.size(),
         records: ledger.records,
         draws: redrawing.draws + public,
@@ -248,7 +253,9 @@ impl<'a> Ledger<'a> {
                     return Err(fault("a public bundle shows no participant's draw"));
                 }
             }
-            (None, None) => {}
+            (None, None) => redrawing
+                .hidden(audience, expected)
+                .map_err(|why| fault(&why))?,
             _ => return Err(fault("salt and record are shown together or not at all")),
         }
         self.edge.push(told);
@@ -309,7 +316,8 @@ fn public_draws(
         let fault = |why: String| format!("draw {place} (stratum {}): {why}", draw.stratum);
         let opened = registrations
             .get(&draw.registration)
-            .ok_or_else(|| fault("the bundle lacks its registration".into()))?;
+            .filter(|_| draw.registration as usize == registrations.len())
+            .ok_or_else(|| fault("its registration is not the one in force".into()))?;
         let replay = match replays.entry(draw.registration) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
@@ -319,7 +327,7 @@ fn public_draws(
                 joined
                     .into_iter()
                     .flatten()
-                    .for_each(|units| replay.join(units.clone()));
+                    .for_each(|units| replay.join(units));
                 place.insert(replay)
             }
         };
