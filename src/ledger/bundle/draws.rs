@@ -7,7 +7,7 @@ use crate::randomization::{DRAW_VERSION, Replay, Secret, Seed, StratumLabel, Str
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A record of the ledger whose body is read by its kind.
 #[derive(Deserialize)]
@@ -24,7 +24,9 @@ struct Record<'a> {
 struct DrawBody<'a> {
     #[serde(borrow)]
     label: Cow<'a, str>,
-    levels: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    /// In a canonical record just the text of the label.
+    #[serde(borrow)]
+    levels: &'a RawValue,
     index: Option<u64>,
     #[serde(borrow)]
     arm: Cow<'a, str>,
@@ -171,6 +173,8 @@ pub(super) struct Redrawing<'a> {
     /// Units that joined, by registration and in their order.
     pub joined: BTreeMap<i32, Vec<Vec<DrawUnit>>>,
     participants: HashSet<Box<str>>,
+    /// Labels of the registration in force that were found right.
+    labels: HashMap<Box<str>, StratumLabel>,
     pub draws: u64,
     enrolling: bool,
     closed: bool,
@@ -185,6 +189,7 @@ impl<'a> Redrawing<'a> {
             replay: None,
             joined: BTreeMap::new(),
             participants: HashSet::new(),
+            labels: HashMap::new(),
             draws: 0,
             enrolling: false,
             closed: false,
@@ -240,6 +245,7 @@ impl<'a> Redrawing<'a> {
             return Err("it was registered anew after the public randomness was known".into());
         }
         self.current = Some(number);
+        self.labels.clear();
         self.replay = None;
         Ok(())
     }
@@ -354,9 +360,16 @@ impl<'a> Redrawing<'a> {
         if told.draw_version != DRAW_VERSION {
             return Err("it was drawn by other rules".into());
         }
-        let label = opened.label(&told.label)?;
-        let levels = told.levels.iter();
-        if StratumLabel::of(levels.map(|(k, v)| (k.as_ref(), v.as_ref()))) != label {
+        let label = match self.labels.get(told.label.as_ref()) {
+            Some(known) => known.clone(),
+            None => {
+                let label = opened.label(&told.label)?;
+                self.labels
+                    .insert(told.label.as_ref().into(), label.clone());
+                label
+            }
+        };
+        if told.levels.get() != label.as_str() {
             return Err(format!("its levels are not those of stratum {label}"));
         }
         self.begin(told.registration)?;
@@ -380,19 +393,22 @@ impl<'a> Redrawing<'a> {
                 unit.label, unit.batch
             ));
         }
-        let place = format!("the draw of stratum {label}");
+        let place = || format!("the draw of stratum {label}");
         if told.index != Some(drawn.index) {
             let index = told.index.map_or("none".into(), |index| index.to_string());
             return Err(format!(
-                "{place}: the index is {index}, not {}",
+                "{}: the index is {index}, not {}",
+                place(),
                 drawn.index
             ));
         }
         let arm = &protocol.arms[drawn.arm].id;
         if told.arm != *arm {
             return Err(format!(
-                "{place}, index {}: the arm is {}, the seed gives {arm}",
-                drawn.index, told.arm
+                "{}, index {}: the arm is {}, the seed gives {arm}",
+                place(),
+                drawn.index,
+                told.arm
             ));
         }
         Ok(())

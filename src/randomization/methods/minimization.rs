@@ -5,8 +5,7 @@ use crate::protocol::{Protocol, Scheme};
 use crate::randomization::stream::Stream;
 use crate::randomization::{StratumLabel, StreamKeys};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Pocock and Simon, "Sequential treatment assignment with balancing for prognostic factors in the
 /// controlled clinical trial", Biometrics 31 (1975), with the range as the measure of imbalance.
@@ -15,10 +14,19 @@ use std::collections::BTreeMap;
 pub struct Minimization {
     stream: Stream,
     probability: (u32, u32),
-    weights: Vec<(String, u64)>,
+    factors: Vec<Counted>,
     arms: usize,
     index: u64,
-    counts: BTreeMap<String, BTreeMap<String, Vec<u64>>>,
+    /// Where the levels of a label are counted: one position for each factor.
+    places: HashMap<StratumLabel, Vec<usize>>,
+}
+
+/// A factor with the counts at each of its levels, by arm.
+struct Counted {
+    id: String,
+    weight: u64,
+    levels: BTreeMap<String, usize>,
+    counts: Vec<Vec<u64>>,
 }
 
 /// Where a minimization stands: what is kept between two draws, and can be rebuilt from the draws.
@@ -48,26 +56,47 @@ impl Minimization {
                 protocol.randomization.method.to_string(),
             ));
         };
-        let weight_of = |id: &String| u64::from(weights.get(id).copied().unwrap_or(1));
+        let MinimizationState {
+            index,
+            word,
+            mut counts,
+        } = state;
+        let factors = protocol.stratifiers().map(|factor| {
+            let known = counts.remove(&factor.id).unwrap_or_default();
+            let (levels, counts): (Vec<String>, Vec<Vec<u64>>) = known.into_iter().unzip();
+            Counted {
+                id: factor.id.clone(),
+                weight: u64::from(weights.get(&factor.id).copied().unwrap_or(1)),
+                levels: levels.into_iter().zip(0..).collect(),
+                counts,
+            }
+        });
         Ok(Self {
-            stream: Stream::at(keys.minimization(), state.word),
+            stream: Stream::at(keys.minimization(), word),
             probability: *probability,
-            weights: protocol
-                .stratifiers()
-                .map(|factor| (factor.id.clone(), weight_of(&factor.id)))
-                .collect(),
+            factors: factors.collect(),
             arms: protocol.arms.len(),
-            index: state.index,
-            counts: state.counts,
+            index,
+            places: HashMap::new(),
         })
     }
 
     /// What [`Minimization::resume`] goes on from.
     pub fn state(&self) -> MinimizationState {
+        let counted = |factor: &Counted| {
+            let levels = factor.levels.iter();
+            levels
+                .map(|(level, place)| (level.clone(), factor.counts[*place].clone()))
+                .collect()
+        };
+        let factors = self.factors.iter();
         MinimizationState {
             index: self.index,
             word: self.stream.position(),
-            counts: self.counts.clone(),
+            counts: factors
+                .filter(|factor| !factor.levels.is_empty())
+                .map(|factor| (factor.id.clone(), counted(factor)))
+                .collect(),
         }
     }
 
@@ -78,8 +107,11 @@ impl Minimization {
 
     /// Draws a participant with the levels of this label.
     pub fn draw(&mut self, label: &StratumLabel) -> Result<usize, NotDrawn> {
-        let levels = label.levels();
-        let scores = self.scores(&levels)?;
+        let places = match self.places.get(label) {
+            Some(known) => known.clone(),
+            None => self.place(label)?,
+        };
+        let scores: Vec<u64> = (0..self.arms).map(|arm| self.score(&places, arm)).collect();
         let least = scores.iter().min().copied().unwrap_or_default();
         let (preferred, others): (Vec<usize>, Vec<usize>) =
             (0..self.arms).partition(|arm| scores[*arm] == least);
@@ -90,48 +122,47 @@ impl Minimization {
             others
         };
         let arm = candidates[self.stream.below(candidates.len() as u32) as usize];
-        self.count(&levels, arm)?;
+        for (factor, place) in self.factors.iter_mut().zip(places) {
+            factor.counts[place][arm] += 1;
+        }
+        self.index += 1;
         Ok(arm)
     }
 
-    /// What the imbalance would be with the participant in this or that arm: the ranges of the counts
-    /// at the participant's levels, weighted and added up.
-    fn scores(&self, levels: &Value) -> Result<Vec<u64>, NotDrawn> {
-        let mut scores = vec![0; self.arms];
-        let nobody = vec![0; self.arms];
-        for (factor, weight) in &self.weights {
-            let level = level_of(levels, factor)?;
-            let counts = self
-                .counts
-                .get(factor)
-                .and_then(|by_level| by_level.get(level));
-            let counts = counts.unwrap_or(&nobody);
-            for (arm, score) in scores.iter_mut().enumerate() {
-                let there = |other: usize| counts[other] + u64::from(other == arm);
-                let most = (0..self.arms).map(there).max().unwrap_or_default();
-                let least = (0..self.arms).map(there).min().unwrap_or_default();
-                *score += weight * (most - least);
+    /// Finds or makes the places at which the levels of a label are counted.
+    fn place(&mut self, label: &StratumLabel) -> Result<Vec<usize>, NotDrawn> {
+        let levels = label.levels();
+        let mut places = Vec::with_capacity(self.factors.len());
+        for factor in &self.factors {
+            if levels[&factor.id].as_str().is_none() {
+                return Err(NotDrawn::NoLevel(factor.id.clone()));
             }
         }
-        Ok(scores)
-    }
-
-    fn count(&mut self, levels: &Value, arm: usize) -> Result<(), NotDrawn> {
-        for (factor, _) in &self.weights {
-            let level = level_of(levels, factor)?;
-            let by_level = self.counts.entry(factor.clone()).or_default();
-            let counts = by_level
-                .entry(level.to_owned())
-                .or_insert_with(|| vec![0; self.arms]);
-            counts[arm] += 1;
+        for factor in &mut self.factors {
+            let level = levels[&factor.id].as_str().unwrap_or_default().to_owned();
+            let next = factor.counts.len();
+            let place = *factor.levels.entry(level).or_insert(next);
+            if place == next {
+                factor.counts.push(vec![0; self.arms]);
+            }
+            places.push(place);
         }
-        self.index += 1;
-        Ok(())
+        self.places.insert(label.clone(), places.clone());
+        Ok(places)
     }
-}
 
-fn level_of<'a>(levels: &'a Value, factor: &str) -> Result<&'a str, NotDrawn> {
-    levels[factor]
-        .as_str()
-        .ok_or_else(|| NotDrawn::NoLevel(factor.to_owned()))
+    /// What the imbalance would be with the participant in this arm: the ranges of the counts at the
+    /// participant's levels, weighted and added up.
+    fn score(&self, places: &[usize], arm: usize) -> u64 {
+        let range = |counts: &[u64]| {
+            let there = |other: usize| counts[other] + u64::from(other == arm);
+            let most = (0..self.arms).map(there).max().unwrap_or_default();
+            let least = (0..self.arms).map(there).min().unwrap_or_default();
+            most - least
+        };
+        let factors = self.factors.iter().zip(places);
+        factors
+            .map(|(factor, place)| factor.weight * range(&factor.counts[*place]))
+            .sum()
+    }
 }
