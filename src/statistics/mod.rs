@@ -12,6 +12,7 @@ pub mod distributions;
 pub mod means;
 pub mod proportions;
 mod roots;
+pub mod sequential;
 pub mod stratified;
 mod sum;
 pub mod survival;

@@ -1,6 +1,8 @@
 //! The estimators against independent software. Each golden file names the script that made it and
 //! the versions; each tolerance is relative to the larger of the two values and has its reason.
 
+mod sequential;
+
 use lodkast::statistics::proportions::{self, Counts};
 use lodkast::statistics::stratified::{self, Table};
 use lodkast::statistics::survival::{self, Curve, Observation};
