@@ -6,6 +6,7 @@
 mod baseline;
 pub mod columns;
 pub mod data_file;
+pub mod design;
 pub mod document;
 mod estimators;
 pub mod export;

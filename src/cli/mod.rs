@@ -7,6 +7,7 @@ mod allocate;
 mod analyse;
 mod client;
 mod demo;
+mod design;
 mod erase;
 mod export;
 mod import;
@@ -52,6 +53,8 @@ enum Command {
     Allocate(allocate::Options),
     /// Analyse a data file
     Analyse(analyse::Options),
+    /// Boundaries, sample size and power of a protocol
+    Design(design::Options),
     /// Import an existing trial's enrolments, conversations or outcomes
     Import(import::Options),
     /// Export the data sets of a data cut, or the bundle of an unblinded trial
@@ -119,6 +122,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Key(command) => key::run(&command),
         Command::Allocate(options) => allocate::run(&options),
         Command::Analyse(options) => analyse::run(&options),
+        Command::Design(options) => design::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Verify(options) => verify::run(&options),

@@ -1,8 +1,10 @@
 //! From the document of an analysis to what people read.
 
+mod design;
 mod html;
 mod numbers;
 mod text;
 
+pub use design::{design_svg, design_text};
 pub use html::html;
 pub use text::{flow, text};

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod design;
 mod files;
 mod installation;
 mod process;

@@ -1,0 +1,230 @@
+//! How many participants the planned power takes.
+
+use crate::protocol::{Assumptions, Better, EndpointKind, Hypothesis, Protocol};
+use crate::statistics::distributions::normal_quantile;
+use serde::Serialize;
+
+/// How a size came about.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Sized {
+    /// Two proportions, unpooled variance (Fleiss, Levin and Paik, 2003, section 4.2, without
+    /// continuity correction).
+    TwoProportions,
+    /// Events by Schoenfeld (Biometrika 68, 1981), participants by the control arm's share of events.
+    LogRank,
+}
+
+/// The sample size of a design.
+#[derive(Debug, Clone, Default, Serialize, PartialEq)]
+pub struct SampleSize {
+    /// What the protocol plans.
+    pub planned: Option<u32>,
+    /// Participants of all arms that the power takes; none where the protocol does not say enough.
+    pub total: Option<u64>,
+    /// Events of the two arms compared, for a time to an event.
+    pub events: Option<u64>,
+    pub power: f64,
+    pub method: Option<Sized>,
+    /// Weeks until the last participant is enrolled.
+    pub accrual_weeks: Option<f64>,
+    /// Weeks until the last participant's follow-up is over.
+    pub duration_weeks: Option<f64>,
+    #[serde(skip)]
+    pub(super) warnings: Vec<String>,
+    /// The planned effect and the null, on the scale on which drifts are proportional.
+    #[serde(skip)]
+    scale: Option<(f64, f64, bool)>,
+}
+
+impl SampleSize {
+    pub(super) fn of(protocol: &Protocol, alpha: f64, power: f64, inflation: f64) -> Self {
+        let mut size = Self {
+            power,
+            planned: protocol.sample_size.as_ref().and_then(|size| size.planned),
+            ..Self::default()
+        };
+        let assume = protocol
+            .sample_size
+            .as_ref()
+            .and_then(|size| size.assume.as_ref());
+        let z = normal_quantile(1.0 - alpha) + normal_quantile(power);
+        match assume {
+            None => size.warnings.push(
+                "no size is computed: [sample_size] assumes nothing of the control arm and the effect"
+                    .into(),
+            ),
+            Some(assume) => match size.compute(protocol, assume, z * z * inflation) {
+                Ok(total) => size.settle(protocol, assume, total),
+                Err(why) => size.warnings.push(format!("no size is computed: {why}")),
+            },
+        }
+        if let (Some(planned), Some(total)) = (size.planned, size.total)
+            && u64::from(planned) < total
+        {
+            size.warnings.push(format!(
+                "{planned} participants are planned, and the power of {power} takes {total}"
+            ));
+        }
+        size
+    }
+
+    /// Participants with a value, of all arms; `needed` is the squared drift.
+    fn compute(
+        &mut self,
+        protocol: &Protocol,
+        assume: &Assumptions,
+        needed: f64,
+    ) -> Result<f64, String> {
+        let endpoint = protocol
+            .endpoint(&protocol.analysis.primary)
+            .ok_or("there is no primary endpoint")?;
+        let entry = protocol.primary_estimator(endpoint)?;
+        let control = assume
+            .control
+            .ok_or("assume names no value of the control arm")?;
+        let effect = assume.effect.ok_or("assume names no effect")?;
+        let margin = protocol.analysis.margin;
+        let ratio = entry.is_ratio();
+        let null = match (protocol.analysis.hypothesis, margin) {
+            (Hypothesis::Superiority, _) | (_, None) => f64::from(u8::from(ratio)),
+            // The nearer of the two margins is the harder one.
+            (Hypothesis::Equivalence, Some(margin)) => match ratio {
+                true if effect <= 1.0 => 1.0 / margin,
+                false if effect <= 0.0 => -margin,
+                _ => margin,
+            },
+            (Hypothesis::NonInferiority, Some(margin)) => margin,
+        };
+        if !(0.0..1.0).contains(&control) || control == 0.0 {
+            return Err("the value of the control arm must be a share between 0 and 1".into());
+        }
+        let shares = shares(protocol);
+        let (distance, total) = match endpoint.kind {
+            EndpointKind::Binary => {
+                let other = if ratio {
+                    control * effect
+                } else {
+                    control + effect
+                };
+                if !(other > 0.0 && other < 1.0) {
+                    return Err("the effect leads to a share outside of 0 and 1".into());
+                }
+                if ratio {
+                    // On the log scale, by the delta method.
+                    let variance =
+                        (1.0 - other) / (other * shares.0) + (1.0 - control) / (control * shares.1);
+                    let distance = (effect / null).ln();
+                    (distance, needed * variance / distance.powi(2))
+                } else {
+                    let variance =
+                        other * (1.0 - other) / shares.0 + control * (1.0 - control) / shares.1;
+                    let distance = effect - null;
+                    (distance, needed * variance / distance.powi(2))
+                }
+            }
+            EndpointKind::TimeToEvent if ratio => {
+                let distance = (effect / null).ln();
+                let (a, b) = (
+                    shares.0 / (shares.0 + shares.1),
+                    shares.1 / (shares.0 + shares.1),
+                );
+                let events = needed / (a * b * distance.powi(2));
+                self.events = Some(events.ceil() as u64);
+                // Proportional hazards: the other arm's share without an event is a power of this one's.
+                let other = 1.0 - (1.0 - control).powf(effect);
+                let per_participant = shares.0 * other + shares.1 * control;
+                (distance, events / per_participant)
+            }
+            _ => {
+                return Err(format!(
+                    "a size for {} with {} is not made",
+                    endpoint.kind, entry.id
+                ));
+            }
+        };
+        if distance == 0.0 {
+            return Err("the assumed effect is the null itself".into());
+        }
+        let wanted = match endpoint.better {
+            Better::Higher => distance > 0.0,
+            Better::Lower => distance < 0.0,
+        };
+        if protocol.analysis.hypothesis == Hypothesis::NonInferiority && !wanted {
+            return Err("the assumed effect lies on the null's side of the margin".into());
+        }
+        self.method = Some(match endpoint.kind {
+            EndpointKind::Binary => Sized::TwoProportions,
+            _ => Sized::LogRank,
+        });
+        self.scale = Some((null, effect, ratio));
+        Ok(total)
+    }
+
+    fn settle(&mut self, protocol: &Protocol, assume: &Assumptions, complete: f64) {
+        let total = (complete / (1.0 - assume.dropout.unwrap_or(0.0))).ceil();
+        self.total = Some(total as u64);
+        if let Some(rate) = assume.accrual_per_week {
+            let weeks = total / rate;
+            self.accrual_weeks = Some(weeks);
+            self.duration_weeks = Some(weeks + protocol.follow_up_days() as f64 / 7.0);
+        }
+    }
+
+    /// The effect that is such a multiple of the planned one, counted from the null.
+    pub(super) fn effect_at(&self, of_planned: f64) -> Option<f64> {
+        let (null, effect, ratio) = self.scale?;
+        Some(match ratio {
+            true => null * (effect / null).powf(of_planned),
+            false => null + (effect - null) * of_planned,
+        })
+    }
+}
+
+/// The shares of all participants in the arm that is compared and in the control. With several arms,
+/// the one with the smallest ratio is compared.
+fn shares(protocol: &Protocol) -> (f64, f64) {
+    let total: u32 = protocol.arms.iter().map(|arm| arm.ratio).sum();
+    let share = |ratio: u32| f64::from(ratio) / f64::from(total);
+    let others = protocol.arms.iter().filter(|arm| !arm.control);
+    let least = others.map(|arm| arm.ratio).min().unwrap_or(1);
+    (share(least), share(protocol.arms[protocol.control()].ratio))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::design::Design;
+
+    fn protocol(endpoint: &str, assume: &str) -> Protocol {
+        crate::protocol::from_toml(&format!(
+            "id = 't'\ntitle = 't'\n\
+             arms = [{{id = 'a', ratio = 1, control = true}}, {{id = 'b', ratio = 1}}]\n\
+             endpoints = [{{id = 'e', from = 'reported', {endpoint}}}]\n\
+             [randomization]\nmethod = 'simple'\n[analysis]\nprimary = 'e'\nalpha = 0.05\nsides = 2\n\
+             [sample_size]\npower = 0.8\nassume = {{ {assume} }}\n"
+        ))
+        .unwrap()
+    }
+
+    /// R 4.2.2: 4 * (qnorm(0.975) + qnorm(0.8))^2 / log(0.7)^2 = 246.787, and with a control share
+    /// of 0.6, 246.787 / (0.5 * 0.6 + 0.5 * (1 - 0.4^0.7)) = 459.80.
+    #[test]
+    fn events_are_those_of_schoenfeld() {
+        let endpoint =
+            "kind = 'time_to_event', better = 'lower', horizon_weeks = 52, estimators = ['cox']";
+        let design = Design::of(&protocol(endpoint, "control = 0.6, effect = 0.7")).unwrap();
+        assert_eq!(design.sample_size.events, Some(247));
+        assert_eq!(design.sample_size.total, Some(460));
+    }
+
+    /// R 4.2.2: (qnorm(0.975) + qnorm(0.8))^2 * (0.6 * 0.4 + 0.5 * 0.5) * 2 / 0.1^2 = 769.19.
+    #[test]
+    fn participants_are_those_of_two_proportions() {
+        let design = Design::of(&protocol(
+            "kind = 'binary', better = 'higher'",
+            "control = 0.5, effect = 0.1",
+        ));
+        assert_eq!(design.unwrap().sample_size.total, Some(770));
+    }
+}
