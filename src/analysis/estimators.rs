@@ -6,7 +6,7 @@ use crate::protocol::Endpoint;
 use crate::statistics::proportions::{self, Counts};
 use crate::statistics::stratified::{self, Table};
 use crate::statistics::survival::{self, Curve, Observation};
-use crate::statistics::{Estimate, Fault, Question, means};
+use crate::statistics::{Estimate, Fault, Question, means, ratios};
 use std::collections::BTreeMap;
 
 /// One comparison of an endpoint: the rows of an arm against those of the reference.
@@ -69,13 +69,13 @@ impl Comparison<'_> {
         values: &[Option<bool>],
         question: &Question,
     ) -> Result<Made, Fault> {
-        let difference = |make: fn(Counts, Counts, &Question) -> Result<Estimate, Fault>| {
+        type Compare = fn(Counts, Counts, &Question) -> Result<Estimate, Fault>;
+        let compare = |measure, make: Compare| {
             let (arm, reference) = self.split(values);
-            Ok(Made::of(
-                "risk_difference",
-                make(counts(&arm), counts(&reference), question)?,
-            ))
+            let made = make(counts(&arm), counts(&reference), question)?;
+            Ok(Made::of(measure, made))
         };
+        let difference = |make: Compare| compare("risk_difference", make);
         match id {
             "risk_difference_miettinen_nurminen" => difference(proportions::miettinen_nurminen),
             "risk_difference_newcombe" => difference(proportions::newcombe),
@@ -84,6 +84,20 @@ impl Comparison<'_> {
             "mantel_haenszel_risk_difference" => {
                 let made = stratified::mantel_haenszel(&self.tables(values), question)?;
                 Ok(Made::of("risk_difference", made))
+            }
+            "risk_ratio_katz" => compare("risk_ratio", ratios::katz),
+            "odds_ratio_woolf" => compare("odds_ratio", ratios::woolf),
+            "mantel_haenszel_risk_ratio" => {
+                let made = stratified::mantel_haenszel_risk_ratio(&self.tables(values), question)?;
+                Ok(Made::of("risk_ratio", made))
+            }
+            "mantel_haenszel_odds_ratio" => {
+                let made = stratified::mantel_haenszel_odds_ratio(&self.tables(values), question)?;
+                Ok(Made::of("odds_ratio", made))
+            }
+            "breslow_day_tarone" => {
+                let made = stratified::breslow_day_tarone(&self.tables(values))?;
+                Ok(Made::test(made))
             }
             "cochran_mantel_haenszel" => Ok(Made::test(stratified::cochran_mantel_haenszel(
                 &self.tables(values),

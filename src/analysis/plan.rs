@@ -144,8 +144,7 @@ fn two_arms(
         reference,
         strata: &strata,
     };
-    let question = question(protocol, endpoint, primary);
-    let mut question = question;
+    let mut question = question(protocol, endpoint, known, primary);
     let made = if primary && protocol.analysis.hypothesis == Hypothesis::Equivalence {
         two_one_sided(
             &comparison,
@@ -178,7 +177,7 @@ fn two_arms(
 
 /// The question of a comparison: the primary one is held against the margin, every other against no
 /// difference.
-fn question(protocol: &Protocol, endpoint: &Endpoint, primary: bool) -> Question {
+fn question(protocol: &Protocol, endpoint: &Endpoint, known: &Known, primary: bool) -> Question {
     let analysis = &protocol.analysis;
     let toward_benefit = match endpoint.better {
         Better::Higher => Alternative::Greater,
@@ -190,7 +189,8 @@ fn question(protocol: &Protocol, endpoint: &Endpoint, primary: bool) -> Question
         null: if against_margin {
             analysis.margin.unwrap_or_default()
         } else {
-            0.0
+            // A ratio of 1 is no difference.
+            f64::from(u8::from(known.is_ratio()))
         },
         alternative: if analysis.sides == 1 {
             toward_benefit
@@ -207,13 +207,17 @@ fn two_one_sided(
     margin: f64,
     question: &Question,
 ) -> Result<(Made, Question), Fault> {
+    let (low, high) = match known.is_ratio() {
+        true => (margin.min(1.0 / margin), margin.max(1.0 / margin)),
+        false => (-margin, margin),
+    };
     let below = Question {
-        null: -margin,
+        null: low,
         alternative: Alternative::Greater,
         ..*question
     };
     let above = Question {
-        null: margin,
+        null: high,
         alternative: Alternative::Less,
         ..*question
     };
@@ -225,7 +229,7 @@ fn two_one_sided(
         (against_above, above)
     };
     made.estimate.warnings.push(format!(
-        "two one-sided tests against -{margin} and {margin}: the larger p-value is given"
+        "two one-sided tests against {low} and {high}: the larger p-value is given"
     ));
     Ok((made, reported))
 }

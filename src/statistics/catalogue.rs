@@ -105,22 +105,26 @@ pub const ESTIMATORS: &[Entry] = &[
     made("risk_difference_newcombe", DICHOTOMY).by_default(),
     made("risk_difference_wald", DICHOTOMY),
     made("risk_difference_agresti_caffo", DICHOTOMY),
-    planned("risk_ratio_katz", DICHOTOMY),
+    made("risk_ratio_katz", DICHOTOMY),
     planned("risk_ratio_miettinen_nurminen", DICHOTOMY),
-    planned("odds_ratio_woolf", DICHOTOMY),
+    made("odds_ratio_woolf", DICHOTOMY),
     planned("odds_ratio_miettinen_nurminen", DICHOTOMY),
     planned("fisher_exact", DICHOTOMY),
     made("mantel_haenszel_risk_difference", DICHOTOMY)
         .by_default()
         .by_strata(),
-    planned("mantel_haenszel_risk_ratio", DICHOTOMY).by_strata(),
-    planned("mantel_haenszel_odds_ratio", DICHOTOMY).by_strata(),
+    made("mantel_haenszel_risk_ratio", DICHOTOMY)
+        .by_default()
+        .by_strata(),
+    made("mantel_haenszel_odds_ratio", DICHOTOMY)
+        .by_default()
+        .by_strata(),
     planned("risk_difference_miettinen_nurminen_stratified", DICHOTOMY).by_strata(),
     made("cochran_mantel_haenszel", DICHOTOMY)
         .giving(Gives::Test)
         .by_default()
         .by_strata(),
-    planned("breslow_day_tarone", DICHOTOMY)
+    made("breslow_day_tarone", DICHOTOMY)
         .giving(Gives::Test)
         .by_strata(),
     planned("standardized_risk_difference", DICHOTOMY).by_strata(),

@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod distributions;
 pub mod means;
 pub mod proportions;
+pub mod ratios;
 mod roots;
 pub mod sequential;
 pub mod stratified;
@@ -97,6 +98,21 @@ impl Estimate {
         }
     }
 
+    /// A ratio whose logarithm is normal: estimate, limits and the null are ratios, the standard error
+    /// is that of the logarithm.
+    pub(crate) fn log_normal(ratio: f64, standard_error: f64, question: &Question) -> Self {
+        let on_log = Question {
+            null: question.null.ln(),
+            ..*question
+        };
+        let made = Self::normal(ratio.ln(), standard_error, &on_log);
+        Self {
+            estimate: Some(ratio),
+            limits: made.limits.map(|(lower, upper)| (lower.exp(), upper.exp())),
+            ..made
+        }
+    }
+
     /// A test by a chi-square with one degree of freedom or more; it has no direction.
     pub(crate) fn chi_square(value: f64, df: f64) -> Self {
         Self {
@@ -120,6 +136,8 @@ pub enum Fault {
     TooFew(&'static str),
     #[error("the values do not vary, so that no standard error can be given")]
     NoVariation,
+    #[error("no participant of the {0} arm has the event, or all have it")]
+    EmptyCell(&'static str),
     #[error("no events in either arm")]
     NoEvents,
     #[error("no stratum holds participants of both arms")]

@@ -1,9 +1,12 @@
-//! Binary outcomes across strata: Mantel-Haenszel risk difference and Cochran-Mantel-Haenszel test.
+//! Binary outcomes across strata: Mantel-Haenszel's risk difference, risk ratio and odds ratio, the
+//! Cochran-Mantel-Haenszel test, and the test of one common odds ratio.
 //!
-//! Sources: Mantel and Haenszel 1959; Greenland and Robins, Biometrics 41 (1985) 55-68; Sato,
-//! Biometrics 45 (1989) 1323-1324, whose variance holds for few large and for many sparse strata.
+//! Sources: Mantel and Haenszel 1959; Greenland and Robins, Biometrics 41 (1985) 55-68 (risk ratio);
+//! Sato, Biometrics 45 (1989) 1323-1324 (difference); Robins, Breslow and Greenland, Biometrics 42
+//! (1986) 311-323 (odds ratio): their variances hold for few large and for many sparse strata. Breslow
+//! and Day 1980; Tarone, Biometrika 72 (1985) 91-95.
 
-use super::{Estimate, Fault, Question, proportions::Counts};
+use super::{ARM, Estimate, Fault, Question, REFERENCE, proportions::Counts};
 
 /// The two arms of one stratum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +66,135 @@ pub fn mantel_haenszel(tables: &[Table], question: &Question) -> Result<Estimate
         warnings,
         ..Estimate::normal(difference, variance.sqrt(), question)
     })
+}
+
+/// The four cells of a table: events and others of the arm, then of the reference.
+fn cells(table: &Table) -> (f64, f64, f64, f64) {
+    let (a, n1) = (table.arm.events as f64, table.arm.n as f64);
+    let (c, n2) = (table.reference.events as f64, table.reference.n as f64);
+    (a, n1 - a, c, n2 - c)
+}
+
+/// The Mantel-Haenszel risk ratio with Greenland and Robins' variance.
+///
+/// Estimates a risk ratio common to the strata.
+pub fn mantel_haenszel_risk_ratio(
+    tables: &[Table],
+    question: &Question,
+) -> Result<Estimate, Fault> {
+    let (tables, warnings) = comparable(tables)?;
+    let (mut r, mut s, mut p) = (0.0, 0.0, 0.0);
+    for table in &tables {
+        let (a, b, c, d) = cells(table);
+        let (n1, n2) = (a + b, c + d);
+        let n = n1 + n2;
+        r += a * n2 / n;
+        s += c * n1 / n;
+        p += ((a + c) * n1 * n2 - a * c * n) / (n * n);
+    }
+    if r == 0.0 || s == 0.0 {
+        return Err(Fault::EmptyCell(if r == 0.0 { ARM } else { REFERENCE }));
+    }
+    if p <= 0.0 {
+        return Err(Fault::NoVariation);
+    }
+    Ok(Estimate {
+        warnings,
+        ..Estimate::log_normal(r / s, (p / (r * s)).sqrt(), question)
+    })
+}
+
+/// The sums of the Mantel-Haenszel odds ratio: R and S of each table, added up.
+fn odds_sums(tables: &[Table]) -> (f64, f64) {
+    tables.iter().fold((0.0, 0.0), |(r, s), table| {
+        let (a, b, c, d) = cells(table);
+        let n = a + b + c + d;
+        (r + a * d / n, s + b * c / n)
+    })
+}
+
+/// The Mantel-Haenszel odds ratio with the variance of Robins, Breslow and Greenland.
+///
+/// Estimates an odds ratio common to the strata.
+pub fn mantel_haenszel_odds_ratio(
+    tables: &[Table],
+    question: &Question,
+) -> Result<Estimate, Fault> {
+    let (tables, warnings) = comparable(tables)?;
+    let (r, s) = odds_sums(&tables);
+    if r == 0.0 || s == 0.0 {
+        return Err(Fault::EmptyCell(if r == 0.0 { ARM } else { REFERENCE }));
+    }
+    let variance: f64 = tables
+        .iter()
+        .map(|table| {
+            let (a, b, c, d) = cells(table);
+            let n = a + b + c + d;
+            let (p, q) = ((a + d) / n, (b + c) / n);
+            let (ri, si) = (a * d / n, b * c / n);
+            p * ri / (2.0 * r * r) + (p * si + q * ri) / (2.0 * r * s) + q * si / (2.0 * s * s)
+        })
+        .sum();
+    Ok(Estimate {
+        warnings,
+        ..Estimate::log_normal(r / s, variance.sqrt(), question)
+    })
+}
+
+/// Breslow and Day's test that the strata have one odds ratio, with Tarone's correction for having
+/// estimated it by Mantel and Haenszel. Strata without an event, or in which all have it, say nothing.
+pub fn breslow_day_tarone(tables: &[Table]) -> Result<Estimate, Fault> {
+    let (tables, mut warnings) = comparable(tables)?;
+    let (r, s) = odds_sums(&tables);
+    if r == 0.0 || s == 0.0 {
+        return Err(Fault::EmptyCell(if r == 0.0 { ARM } else { REFERENCE }));
+    }
+    let (mut sum, mut excess, mut variances, mut strata) = (0.0, 0.0, 0.0, 0_u32);
+    for table in &tables {
+        let (a, b, c, d) = cells(table);
+        let (n1, n2, m) = (a + b, c + d, a + c);
+        if m == 0.0 || m == n1 + n2 {
+            continue;
+        }
+        let expected = fitted(n1, n2, m, r / s);
+        let variance = 1.0
+            / (1.0 / expected
+                + 1.0 / (m - expected)
+                + 1.0 / (n1 - expected)
+                + 1.0 / (n2 - m + expected));
+        sum += (a - expected).powi(2) / variance;
+        excess += a - expected;
+        variances += variance;
+        strata += 1;
+    }
+    if strata < 2 {
+        return Err(Fault::NoVariation);
+    }
+    let skipped = tables.len() as u32 - strata;
+    if skipped > 0 {
+        warnings.push(format!(
+            "{skipped} strata in which nobody or everybody has the event say nothing"
+        ));
+    }
+    let statistic = sum - excess * excess / variances;
+    Ok(Estimate {
+        warnings,
+        ..Estimate::chi_square(statistic, f64::from(strata - 1))
+    })
+}
+
+/// The events of the arm that go with an odds ratio, the margins being given: the root of a
+/// quadratic that lies within them.
+fn fitted(n1: f64, n2: f64, m: f64, odds_ratio: f64) -> f64 {
+    if (odds_ratio - 1.0).abs() < 1e-12 {
+        return n1 * m / (n1 + n2);
+    }
+    let a = 1.0 - odds_ratio;
+    let b = n2 - m + odds_ratio * (n1 + m);
+    let c = -odds_ratio * n1 * m;
+    // The form that does not cancel: b is above 0.
+    let root = (b * b - 4.0 * a * c).sqrt();
+    -2.0 * c / (b + root)
 }
 
 /// The Cochran-Mantel-Haenszel test of 2 x 2 x K tables, without continuity correction.
@@ -129,6 +261,37 @@ mod tests {
             (found.standard_error.unwrap() - 0.000286657).abs() < 0.5e-9,
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn the_ratios_of_the_bcg_trials_are_those_of_metafor() {
+        // R metafor rma.mh(measure = "RR") and "OR": log ratio and its standard error, as printed.
+        let question = Question {
+            null: 1.0,
+            ..Question::two_sided(0.95)
+        };
+        for (made, log, error) in [
+            (
+                mantel_haenszel_risk_ratio(&bcg(), &question),
+                -0.453710,
+                0.0393374,
+            ),
+            (
+                mantel_haenszel_odds_ratio(&bcg(), &question),
+                -0.473411,
+                0.0410078,
+            ),
+        ] {
+            let made = made.unwrap();
+            assert!(
+                (made.estimate.unwrap().ln() - log).abs() < 0.5e-6,
+                "{made:?}"
+            );
+            assert!(
+                (made.standard_error.unwrap() - error).abs() < 0.5e-7,
+                "{made:?}"
+            );
+        }
     }
 
     #[test]

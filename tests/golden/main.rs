@@ -6,7 +6,7 @@ mod sequential;
 use lodkast::statistics::proportions::{self, Counts};
 use lodkast::statistics::stratified::{self, Table};
 use lodkast::statistics::survival::{self, Curve, Observation};
-use lodkast::statistics::{Alternative, Estimate, Question, means};
+use lodkast::statistics::{Alternative, Estimate, Question, means, ratios};
 use std::collections::BTreeMap;
 
 /// Closed forms, and roots found to the last bits: nothing but rounding separates two right programs.
@@ -159,11 +159,42 @@ fn stratified_estimates_agree_with_metafor_and_r() {
             .push(Table { arm, reference });
     }
     let mut tests = 0;
+    let mut ratios_compared = 0;
     for (name, quantities) in expected(include_str!("tables_expected.csv")) {
         let mh = stratified::mantel_haenszel(&tables[name], &Question::two_sided(0.95)).unwrap();
         let test = stratified::cochran_mantel_haenszel(&tables[name]).unwrap();
+        let against_one = Question {
+            null: 1.0,
+            ..Question::two_sided(0.95)
+        };
+        let first = &tables[name][0];
         for (quantity, value) in quantities {
+            let ratio = |kind: &str| match kind {
+                "rr" => stratified::mantel_haenszel_risk_ratio(&tables[name], &against_one),
+                "or" => stratified::mantel_haenszel_odds_ratio(&tables[name], &against_one),
+                "first_rr" => ratios::katz(first.arm, first.reference, &against_one),
+                "first_or" => ratios::woolf(first.arm, first.reference, &against_one),
+                other => panic!("no ratio {other}"),
+            };
+            if let Some((kind, part)) = quantity.rsplit_once('_')
+                && kind.ends_with("rr") | kind.ends_with("or")
+            {
+                let made = ratio(kind).unwrap();
+                let found = match part {
+                    "log" => made.estimate.unwrap().ln(),
+                    "se" => made.standard_error.unwrap(),
+                    "lower" => made.limits.unwrap().0,
+                    "upper" => made.limits.unwrap().1,
+                    other => panic!("no quantity {other}"),
+                };
+                close(found, value, CLOSED_FORM, &format!("{name} {quantity}"));
+                ratios_compared += 1;
+                continue;
+            }
+            let common = || stratified::breslow_day_tarone(&tables[name]).unwrap();
             let found = match quantity {
+                "tarone" => common().statistic.unwrap().value,
+                "tarone_p" => common().p_value.unwrap(),
                 "estimate" => mh.estimate.unwrap(),
                 "standard_error" => mh.standard_error.unwrap(),
                 "lower" => mh.limits.unwrap().0,
@@ -179,6 +210,7 @@ fn stratified_estimates_agree_with_metafor_and_r() {
         }
     }
     assert!(tests >= 5, "{tests} tests compared");
+    assert!(ratios_compared >= 40, "{ratios_compared} ratios compared");
 }
 
 /// A participant of a golden data set.

@@ -1,5 +1,5 @@
-# Golden values of difference_in_means_welch, mantel_haenszel_risk_difference and
-# cochran_mantel_haenszel. Writes means_*.csv and tables_*.csv beside itself.
+# Golden values of difference_in_means_welch, the Mantel-Haenszel estimates, breslow_day_tarone,
+# cochran_mantel_haenszel, and of the first stratum risk_ratio_katz and odds_ratio_woolf. Writes means_*.csv and tables_*.csv beside itself.
 # Run from anywhere: Rscript tests/golden/means_and_tables.R
 # Made with R 4.2.2 and metafor 3.8.1 (the versions are written into the files).
 suppressMessages(library(metafor))
@@ -45,6 +45,22 @@ tables <- function(name, a, n1, c, n2) {
   mh <- rma.mh(measure = "RD", ai = a, n1i = n1, ci = c, n2i = n2, add = 0, to = "none", drop00 = FALSE, correct = FALSE)
   add(name, "estimate", as.numeric(mh$beta)); add(name, "standard_error", mh$se)
   add(name, "lower", mh$ci.lb); add(name, "upper", mh$ci.ub); add(name, "z", mh$zval); add(name, "p", mh$pval)
+  for (measure in c("RR", "OR")) {
+    ratio <- rma.mh(measure = measure, ai = a, n1i = n1, ci = c, n2i = n2, add = 0, to = "none", drop00 = FALSE, correct = FALSE)
+    what <- tolower(measure)
+    if (is.finite(ratio$beta) && is.finite(ratio$se)) {
+      add(name, paste0(what, "_log"), as.numeric(ratio$beta)); add(name, paste0(what, "_se"), ratio$se)
+      add(name, paste0(what, "_lower"), exp(ratio$ci.lb)); add(name, paste0(what, "_upper"), exp(ratio$ci.ub))
+      if (measure == "OR" && length(a) > 1 && all(a + c > 0) && all(a + c < n1 + n2)) {
+        add(name, "tarone", ratio$TA); add(name, "tarone_p", ratio$TAp)
+      }
+    }
+    single <- escalc(measure = measure, ai = a[1], n1i = n1[1], ci = c[1], n2i = n2[1], add = 0, to = "none", drop00 = FALSE)
+    if (is.finite(single$yi) && is.finite(single$vi)) {
+      add(name, paste0("first_", what, "_log"), as.numeric(single$yi))
+      add(name, paste0("first_", what, "_se"), sqrt(single$vi))
+    }
+  }
   if (length(a) > 1) {
     cube <- array(rbind(a, c, n1 - a, n2 - c), c(2, 2, length(a)))
     test <- mantelhaen.test(cube, correct = FALSE)
