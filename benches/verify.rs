@@ -99,14 +99,11 @@ fn bundle(method: &serde_json::Value) -> String {
         "protocol_commitment": protocol_commitment,
     });
     entries.add(&fact("registration", None, registered), true);
-    let status = |to: &str, drawn: Option<u64>| {
-        fact(
-            "status",
-            None,
-            json!({"to": to, "reason": "as planned", "drawn": drawn}),
-        )
+    let status = |from: &str, to: &str, drawn: Option<u64>| {
+        let body = json!({"from": from, "to": to, "reason": "as planned", "drawn": drawn});
+        fact("status", None, body)
     };
-    entries.add(&status("enrolling", None), true);
+    entries.add(&status("registered", "enrolling", None), true);
     let keys = StreamKeys::new(&secret.alone(), &protocol.id, 1);
     let mut replay = Replay::new(&protocol, keys).expect("drawn");
     let groups = &protocol.factors[0].levels;
@@ -122,7 +119,9 @@ fn bundle(method: &serde_json::Value) -> String {
         entries.add(&fact("draw", Some(n), body), true);
         entries.add(&json!(n), false);
     }
-    entries.add(&status("closed", Some(ENROLMENTS)), true);
+    entries.add(&status("enrolling", "closed", Some(ENROLMENTS)), true);
+    entries.add(&status("closed", "locked", None), true);
+    entries.add(&status("locked", "unblinded", None), true);
     let signer = NoteSigner::new(ORIGIN, Kind::Log, &[7; 32]).expect("a name");
     let checkpoint = Checkpoint {
         origin: ORIGIN.into(),

@@ -45,6 +45,6 @@ pub fn run(options: &Options) -> Done {
     } else {
         ""
     };
-    eprintln!("{} records were erased{again}", erased.facts);
+    eprintln!("records erased: {}{again}", erased.facts);
     Ok(())
 }

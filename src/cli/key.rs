@@ -60,7 +60,7 @@ fn rotate(options: &RotateOptions) -> Done {
     let new = key_file::own(&options.new_key_file).map_err(Stopped::input)?;
     let resealed = exchange_key::run(&service, new).map_err(super::import::stopped)?;
     eprintln!(
-        "{} registrations and {} drafts are sealed under the key in {}: start the service with it",
+        "sealed under the key in {2}: registrations {0}, drafts {1}. Start the service with it",
         resealed.registrations,
         resealed.drafts,
         options.new_key_file.display()

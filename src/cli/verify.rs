@@ -73,7 +73,17 @@ fn as_text(report: &Report) -> String {
             report.entries, report.records
         ),
     );
-    line("draws", format!("{} follow from the seed", report.draws));
+    line(
+        "draws",
+        match report.draws_left_out {
+            None => format!("{} follow from the seed", report.draws),
+            Some(rest) => format!(
+                "{} are listed and follow from the seed; {rest} are said to be left out, and nothing \
+                 ties the list to the entries",
+                report.draws
+            ),
+        },
+    );
     line("root", report.root.clone());
     line(
         "checkpoints",

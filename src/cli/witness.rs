@@ -182,8 +182,12 @@ fn take_turn(state: &Path) -> Result<std::fs::File, Stopped> {
 
 fn signed(text: &str, key: &VerifierKey) -> Result<(Note, Checkpoint), Stopped> {
     let note = Note::parse(text).map_err(Stopped::failed)?;
-    key.verify(&note)
-        .map_err(|fault| Stopped::failed(format!("not signed: {fault}")))?;
+    key.verify(&note).map_err(|_| {
+        Stopped::failed(format!(
+            "not signed: the checkpoint bears no signature of {key} (after an exchange of the service's \
+             key, give the new one as --ledger-key)"
+        ))
+    })?;
     let checkpoint = Checkpoint::parse(&note.text).map_err(Stopped::failed)?;
     if checkpoint.origin != key.name {
         let (origin, name) = (&checkpoint.origin, &key.name);

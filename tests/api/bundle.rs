@@ -27,6 +27,12 @@ pub fn unblinded(app: &TestApp, method: &Value) -> (Value, VerifierKey, String) 
         .expect(200);
     // A day later, so that the bundle has more than one checkpoint.
     app.set_time("2026-11-22T12:00:00Z");
+    for status in ["paused", "enrolling"] {
+        let body = json!({"to": status, "reason": "a holiday"});
+        administrator
+            .post(&format!("{TRIAL}/status"), &body)
+            .expect(200);
+    }
     enrol_many(app, CITIZENS / 2, CITIZENS);
     app.unblind(&administrator);
     let auditor = app.key(Role::Auditor, "Alma", None, &[]);
@@ -157,7 +163,7 @@ fn a_public_bundle_leaves_small_cells_out() {
     assert!(!bundle.to_string().contains("Lille By"));
     let mut changed = bundle.clone();
     let arm = changed["draws"][4]["arm"].as_str().unwrap().to_owned();
-    changed["draws"][4]["arm"] = json!(crate::forgeries::other_arm(&arm));
+    changed["draws"][4]["arm"] = json!(crate::tampered::other_arm(&arm));
     let why = check(&changed, &Trust::default()).unwrap_err();
     assert!(
         why.contains("draw 5") && why.contains("the seed gives"),

@@ -2,119 +2,9 @@
 
 use crate::bundle::{check, unblinded};
 use crate::support::{Client, TRIAL, TRIAL_ID, TestApp, citizen, enrol, number, protocol_by};
+use crate::tampered::Tampered;
 use lodkast::ledger::bundle::Trust;
-use lodkast::ledger::note::{Checkpoint, Kind, Note, NoteSigner};
-use lodkast::ledger::tree::{Edge, Hash};
 use serde_json::{Value, json};
-
-pub fn other_arm(arm: &str) -> &'static str {
-    if arm == "digital" {
-        "physical"
-    } else {
-        "digital"
-    }
-}
-
-/// A bundle that is tampered with in one way.
-struct Tampered {
-    bundle: Value,
-}
-
-impl Tampered {
-    fn entries(&mut self) -> &mut Vec<Value> {
-        self.bundle["entries"].as_array_mut().unwrap()
-    }
-
-    /// Positions of the entries that show a draw.
-    fn draws(&mut self) -> Vec<usize> {
-        let is_draw = |entry: &Value| {
-            entry["record"]
-                .as_str()
-                .is_some_and(|record| record.contains("\"kind\":\"draw\""))
-        };
-        let entries = self.entries();
-        (0..entries.len())
-            .filter(|i| is_draw(&entries[*i]))
-            .collect()
-    }
-
-    /// Exchanges the arm of a draw in its record.
-    fn flip(&mut self, entry: usize) {
-        let text = self.entries()[entry]["record"].as_str().unwrap().to_owned();
-        let mut record: Value = serde_json::from_str(&text).unwrap();
-        let arm = record["body"]["arm"].as_str().unwrap().to_owned();
-        record["body"]["arm"] = json!(other_arm(&arm));
-        self.entries()[entry]["record"] = json!(lodkast::ledger::record(&record));
-    }
-
-    /// Computes the leaf of an entry anew.
-    fn leaf_anew(&mut self, entry: usize) {
-        let entry = &mut self.entries()[entry];
-        let salt: [u8; 32] = hex::decode(entry["salt"].as_str().unwrap())
-            .unwrap()
-            .try_into()
-            .unwrap();
-        let leaf = lodkast::ledger::leaf(&salt, entry["record"].as_str().unwrap());
-        entry["leaf"] = json!(leaf.to_hex());
-    }
-
-    fn number_anew(&mut self) {
-        for (i, entry) in self.entries().iter_mut().enumerate() {
-            entry["sequence"] = json!(i + 1);
-        }
-    }
-
-    /// Signs the whole ledger with a key of the forger's own, which the bundle then names.
-    fn signed_anew(&mut self) {
-        let origin = self.bundle["origin"].as_str().unwrap().to_owned();
-        let signer = NoteSigner::new(&origin, Kind::Log, &[9; 32]).unwrap();
-        let mut edge = Edge::default();
-        for entry in self.entries() {
-            let leaf: Hash = hex::decode(entry["leaf"].as_str().unwrap())
-                .unwrap()
-                .try_into()
-                .unwrap();
-            edge.push(leaf);
-        }
-        let checkpoint = Checkpoint {
-            origin,
-            size: edge.size(),
-            root: edge.root(),
-        };
-        let text = checkpoint.text();
-        let note = Note {
-            signatures: vec![signer.sign(&text, 0)],
-            text,
-        };
-        self.bundle["checkpoints"] = json!([note.to_string()]);
-        self.bundle["keys"] = json!([signer.verifier().to_string()]);
-    }
-}
-
-impl Tampered {
-    /// The first entry whose record is of this kind.
-    fn of_kind(&mut self, kind: &str) -> usize {
-        let kind = format!("\"kind\":\"{kind}\"");
-        let shows = |entry: &Value| entry["record"].as_str().is_some_and(|r| r.contains(&kind));
-        self.entries().iter().position(shows).unwrap()
-    }
-
-    fn hide(&mut self, entry: usize) {
-        let entry = self.entries()[entry].as_object_mut().unwrap();
-        entry.remove("salt");
-        entry.remove("record");
-    }
-
-    /// Changes the body of a record, with its leaf, and signs everything anew.
-    fn rewrite(&mut self, entry: usize, change: impl FnOnce(&mut Value)) {
-        let text = self.entries()[entry]["record"].as_str().unwrap().to_owned();
-        let mut record: Value = serde_json::from_str(&text).unwrap();
-        change(&mut record["body"]);
-        self.entries()[entry]["record"] = json!(lodkast::ledger::record(&record));
-        self.leaf_anew(entry);
-        self.signed_anew();
-    }
-}
 
 type Forgery = (&'static str, fn(&mut Tampered), &'static str);
 
@@ -218,16 +108,10 @@ const FORGERIES: &[Forgery] = &[
         |t| {
             let d = t.draws();
             t.hide(*d.last().unwrap());
-            let closed = t.of_kind("unblinding_requested") - 3;
-            let is_closed = |t: &mut Tampered, i: usize| {
-                t.entries()[i]["record"]
-                    .as_str()
-                    .is_some_and(|r| r.contains("\"to\":\"closed\""))
-            };
-            let closed = (closed - 3..closed + 3).find(|i| is_closed(t, *i)).unwrap();
+            let closed = t.status("closed");
             t.hide(closed);
         },
-        "does not show the closing of enrolment",
+        "a change of status is hidden",
     ),
     (
         "the spelling of a stratum is changed",
@@ -330,15 +214,31 @@ const FORGERIES: &[Forgery] = &[
     (
         "the closing does not say how many",
         |t| {
-            let n = t.entries().len();
-            let closed = (0..n).find(|i| {
-                t.entries()[*i]["record"]
-                    .as_str()
-                    .is_some_and(|r| r.contains("\"to\":\"closed\""))
-            });
-            t.rewrite(closed.unwrap(), |body| body["drawn"] = json!(null));
+            let closed = t.status("closed");
+            t.rewrite(closed, |body| body["drawn"] = json!(null));
         },
         "does not say how many were drawn",
+    ),
+    (
+        "a pause is hidden",
+        |t| {
+            let paused = t.status("paused");
+            t.hide(paused);
+        },
+        "a change of status is hidden",
+    ),
+    (
+        "the unblinding is hidden",
+        |t| {
+            let unblinded = t.status("unblinded");
+            t.hide(unblinded);
+        },
+        "and not unblinded",
+    ),
+    (
+        "something is added that nothing vouches for",
+        |t| t.bundle["audited_by"] = json!("the ministry"),
+        "cannot be read as a bundle",
     ),
     (
         "a draw names nobody",

@@ -16,5 +16,6 @@ mod keys;
 mod ledger;
 mod records;
 mod service;
+mod tampered;
 mod trials;
 mod unblinding;

@@ -401,12 +401,11 @@ fn a_person_is_erased_from_the_command_line() {
     assert!(output.status.success());
     assert_eq!(
         String::from_utf8_lossy(&output.stderr).trim(),
-        "1 records were erased"
+        "records erased: 1"
     );
     let output = erase(&person, "Article 17");
     assert!(
-        String::from_utf8_lossy(&output.stderr)
-            .contains("0 records were erased (asked for before)")
+        String::from_utf8_lossy(&output.stderr).contains("records erased: 0 (asked for before)")
     );
     let mut by_number =
         installation.command(&["erase", "--trial", ID, "--citizen", "cpr", "--reason", "x"]);
@@ -420,7 +419,7 @@ fn a_person_is_erased_from_the_command_line() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&output.stderr).trim(),
-        "1 records were erased"
+        "records erased: 1"
     );
     refused(&erase("nobody", "Article 17"), 2);
     refused(&erase(&person, ""), 2);

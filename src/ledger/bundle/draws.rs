@@ -60,6 +60,7 @@ struct UnitsBody {
 
 #[derive(Deserialize)]
 struct StatusBody {
+    from: String,
     to: String,
     #[serde(default)]
     drawn: Option<u64>,
@@ -176,6 +177,9 @@ pub(super) struct Redrawing<'a> {
     /// Labels of the registration in force that were found right.
     labels: HashMap<Box<str>, StratumLabel>,
     pub draws: u64,
+    /// Where the trial stands.
+    status: String,
+    /// Whether enrolment has begun.
     enrolling: bool,
     closed: bool,
 }
@@ -191,6 +195,7 @@ impl<'a> Redrawing<'a> {
             participants: HashSet::new(),
             labels: HashMap::new(),
             draws: 0,
+            status: "registered".into(),
             enrolling: false,
             closed: false,
         }
@@ -294,13 +299,20 @@ impl<'a> Redrawing<'a> {
     }
 
     fn status(&mut self, told: &StatusBody) -> Result<(), String> {
+        if told.from != self.status {
+            return Err(format!(
+                "the trial goes from {} to {}, and was {} before: a change of status is hidden",
+                told.from, told.to, self.status
+            ));
+        }
+        self.status.clone_from(&told.to);
         match told.to.as_str() {
             "enrolling" => self.enrolling = true,
             "closed" => self.closed = true,
             _ => return Ok(()),
         }
         match told.drawn {
-            _ if !self.closed => Ok(()),
+            _ if self.status != "closed" => Ok(()),
             Some(drawn) if drawn == self.draws => Ok(()),
             Some(drawn) => Err(format!(
                 "{drawn} participants were drawn when enrolment closed, and {} draws stand before it",
@@ -339,7 +351,7 @@ impl<'a> Redrawing<'a> {
 
     fn draw(&mut self, record: &Record) -> Result<(), String> {
         let told: DrawBody = body(record)?;
-        if !self.enrolling || self.closed {
+        if self.status != "enrolling" {
             return Err("it was drawn while the trial did not enrol".into());
         }
         if self.current != Some(told.registration) {
@@ -424,14 +436,24 @@ impl<'a> Redrawing<'a> {
                 self.current.unwrap_or(0)
             ));
         }
-        let opened = self.opened(registrations)?;
-        if opened.registered.public_randomness.is_some()
-            && !self.public_values.contains(&registrations)
-        {
-            return Err("the ledger does not show the public randomness".into());
+        for (number, opened) in self.registrations {
+            let told = opened.registered.public_randomness.is_some();
+            if told && !self.public_values.contains(number) {
+                return Err(format!(
+                    "the ledger does not show the public randomness of registration {number}"
+                ));
+            }
         }
         if audience == Audience::Auditor && !self.closed {
             return Err("the ledger does not show the closing of enrolment".into());
+        }
+        if audience == Audience::Auditor
+            && !["unblinded", "archived"].contains(&self.status.as_str())
+        {
+            return Err(format!(
+                "the trial is {} at the end, and not unblinded",
+                self.status
+            ));
         }
         Ok(())
     }

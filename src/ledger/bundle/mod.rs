@@ -31,6 +31,7 @@ crate::vocabulary! {
 
 /// A registration, opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Registered {
     pub number: i32,
     pub version: u32,
@@ -57,6 +58,7 @@ pub struct Entry {
 
 /// A draw without its participant, in a public bundle.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
 pub struct PublicDraw {
     pub registration: i32,
     pub stratum: String,

@@ -7,8 +7,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// A bundle, its entries not read yet.
+/// A bundle, its entries not read yet. What it says beside this, nothing would vouch for.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Bundle<'a> {
     pub format: String,
     pub trial: String,
@@ -19,12 +20,14 @@ pub(super) struct Bundle<'a> {
     pub checkpoints: Vec<String>,
     #[serde(default)]
     pub draws: Vec<PublicDraw>,
+    pub draws_left_out: Option<u64>,
     #[serde(borrow)]
     entries: &'a RawValue,
 }
 
 /// An entry, as it lies in the text.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Line<'a> {
     pub sequence: u64,
     #[serde(borrow)]

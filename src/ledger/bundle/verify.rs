@@ -32,6 +32,8 @@ pub struct Report {
     pub records: u64,
     /// Draws that were drawn anew.
     pub draws: u64,
+    /// Draws that a public bundle says it does not list.
+    pub draws_left_out: Option<u64>,
     /// Root over all entries, in hexadecimal digits.
     pub root: String,
     pub checkpoints: usize,
@@ -104,6 +106,7 @@ pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
         entries: ledger.edge.size(),
         records: ledger.records,
         draws: redrawing.draws + public,
+        draws_left_out: bundle.draws_left_out,
         root: hex::encode(ledger.edge.root()),
         checkpoints: signed.own,
         kept_checkpoints: trust.kept.len(),
