@@ -86,6 +86,8 @@ impl Comparison<'_> {
                 Ok(Made::of("risk_difference", made))
             }
             "risk_ratio_katz" => compare("risk_ratio", ratios::katz),
+            "risk_ratio_miettinen_nurminen" => compare("risk_ratio", ratios::risk_ratio_score),
+            "odds_ratio_miettinen_nurminen" => compare("odds_ratio", ratios::odds_ratio_score),
             "odds_ratio_woolf" => compare("odds_ratio", ratios::woolf),
             "mantel_haenszel_risk_ratio" => {
                 let made = stratified::mantel_haenszel_risk_ratio(&self.tables(values), question)?;

@@ -106,9 +106,9 @@ pub const ESTIMATORS: &[Entry] = &[
     made("risk_difference_wald", DICHOTOMY),
     made("risk_difference_agresti_caffo", DICHOTOMY),
     made("risk_ratio_katz", DICHOTOMY),
-    planned("risk_ratio_miettinen_nurminen", DICHOTOMY),
+    made("risk_ratio_miettinen_nurminen", DICHOTOMY).by_default(),
     made("odds_ratio_woolf", DICHOTOMY),
-    planned("odds_ratio_miettinen_nurminen", DICHOTOMY),
+    made("odds_ratio_miettinen_nurminen", DICHOTOMY).by_default(),
     planned("fisher_exact", DICHOTOMY),
     made("mantel_haenszel_risk_difference", DICHOTOMY)
         .by_default()

@@ -17,7 +17,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn share(self) -> f64 {
+    pub(super) fn share(self) -> f64 {
         self.events as f64 / self.n as f64
     }
 }

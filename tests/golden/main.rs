@@ -88,6 +88,41 @@ fn risk_differences_agree_with_statsmodels_and_with_another_program_of_the_score
     assert!(compared > 150, "{compared} comparisons");
 }
 
+/// statsmodels finds the limits as roots to 1e-9 or so of their own size; asked is 1e-7, as of every
+/// iterated value.
+const ITERATED: f64 = 1e-7;
+
+#[test]
+fn score_limits_of_ratios_agree_with_statsmodels() {
+    let mut compared = 0;
+    for row in rows(include_str!("ratios_expected.csv")) {
+        let count = |i: usize| row[i].parse::<u64>().unwrap();
+        let counts = |events, n| Counts { events, n };
+        let (arm, reference) = (counts(count(1), count(2)), counts(count(3), count(4)));
+        let question = Question::two_sided(number(row[5]));
+        let made = match row[0] {
+            "ratio" => ratios::risk_ratio_score(arm, reference, &question),
+            "odds-ratio" => ratios::odds_ratio_score(arm, reference, &question),
+            other => panic!("no measure {other}"),
+        };
+        let limits = made.unwrap().limits.unwrap();
+        close(
+            limits.0,
+            number(row[6]),
+            ITERATED,
+            &format!("{row:?} lower"),
+        );
+        close(
+            limits.1,
+            number(row[7]),
+            ITERATED,
+            &format!("{row:?} upper"),
+        );
+        compared += 1;
+    }
+    assert!(compared >= 70, "{compared} limits compared");
+}
+
 fn welch_data() -> BTreeMap<String, (Vec<f64>, Vec<f64>)> {
     let mut cases: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     for row in rows(include_str!("means_data.csv")) {
