@@ -6,7 +6,7 @@ use crate::protocol::Endpoint;
 use crate::statistics::proportions::{self, Counts};
 use crate::statistics::stratified::{self, Table};
 use crate::statistics::survival::{self, Curve, Observation};
-use crate::statistics::{Estimate, Fault, Question, means, ratios};
+use crate::statistics::{Estimate, Fault, Question, fisher, means, ratios};
 use std::collections::BTreeMap;
 
 /// One comparison of an endpoint: the rows of an arm against those of the reference.
@@ -88,6 +88,7 @@ impl Comparison<'_> {
             "risk_ratio_katz" => compare("risk_ratio", ratios::katz),
             "risk_ratio_miettinen_nurminen" => compare("risk_ratio", ratios::risk_ratio_score),
             "odds_ratio_miettinen_nurminen" => compare("odds_ratio", ratios::odds_ratio_score),
+            "fisher_exact" => compare("odds_ratio", fisher::exact),
             "odds_ratio_woolf" => compare("odds_ratio", ratios::woolf),
             "mantel_haenszel_risk_ratio" => {
                 let made = stratified::mantel_haenszel_risk_ratio(&self.tables(values), question)?;

@@ -43,7 +43,10 @@ pub(super) fn estimate(entry: &Entry) -> String {
 /// The statistic and p-value.
 pub(super) fn test(entry: &Entry) -> String {
     let Some(statistic) = entry.statistic else {
-        return String::new();
+        // An exact test has a p-value and no statistic.
+        return entry
+            .p_value
+            .map_or(String::new(), |p| format!("p {}", p_value(p)));
     };
     let df = statistic
         .df

@@ -62,7 +62,7 @@ impl Entry {
     /// Whether the effect is a ratio, with 1 for no effect.
     pub fn is_ratio(&self) -> bool {
         self.id.contains("ratio")
-            || ["cox", "fine_gray", "cause_specific_cox"]
+            || ["cox", "fine_gray", "cause_specific_cox", "fisher_exact"]
                 .iter()
                 .any(|id| self.id.starts_with(id))
     }
@@ -109,7 +109,7 @@ pub const ESTIMATORS: &[Entry] = &[
     made("risk_ratio_miettinen_nurminen", DICHOTOMY).by_default(),
     made("odds_ratio_woolf", DICHOTOMY),
     made("odds_ratio_miettinen_nurminen", DICHOTOMY).by_default(),
-    planned("fisher_exact", DICHOTOMY),
+    made("fisher_exact", DICHOTOMY),
     made("mantel_haenszel_risk_difference", DICHOTOMY)
         .by_default()
         .by_strata(),

@@ -9,6 +9,7 @@
 pub mod balance;
 pub mod catalogue;
 pub mod distributions;
+pub mod fisher;
 pub mod means;
 pub mod proportions;
 pub mod ratios;
@@ -140,6 +141,8 @@ pub enum Fault {
     EmptyCell(&'static str),
     #[error("no events in either arm")]
     NoEvents,
+    #[error("fewer than two strata in which some have the event and some have not")]
+    FewStrata,
     #[error("no stratum holds participants of both arms")]
     NoCommonStratum,
     #[error("a value is not a finite number")]

@@ -168,7 +168,7 @@ pub fn breslow_day_tarone(tables: &[Table]) -> Result<Estimate, Fault> {
         strata += 1;
     }
     if strata < 2 {
-        return Err(Fault::NoVariation);
+        return Err(Fault::FewStrata);
     }
     let skipped = tables.len() as u32 - strata;
     if skipped > 0 {
@@ -327,6 +327,12 @@ mod tests {
             cochran_mantel_haenszel(&[table(2, 7, 0, 0)]),
             Err(Fault::NoCommonStratum)
         );
+    }
+
+    #[test]
+    fn one_odds_ratio_alone_cannot_differ() {
+        let one = [table(3, 10, 5, 12), table(0, 4, 0, 5)];
+        assert_eq!(breslow_day_tarone(&one), Err(Fault::FewStrata));
     }
 
     #[test]

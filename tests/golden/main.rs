@@ -6,7 +6,7 @@ mod sequential;
 use lodkast::statistics::proportions::{self, Counts};
 use lodkast::statistics::stratified::{self, Table};
 use lodkast::statistics::survival::{self, Curve, Observation};
-use lodkast::statistics::{Alternative, Estimate, Question, means, ratios};
+use lodkast::statistics::{Alternative, Estimate, Question, fisher, means, ratios};
 use std::collections::BTreeMap;
 
 /// Closed forms, and roots found to the last bits: nothing but rounding separates two right programs.
@@ -121,6 +121,42 @@ fn score_limits_of_ratios_agree_with_statsmodels() {
         compared += 1;
     }
     assert!(compared >= 70, "{compared} limits compared");
+}
+
+#[test]
+fn fishers_exact_test_agrees_with_scipy() {
+    let mut compared = 0;
+    for row in rows(include_str!("fisher_expected.csv")) {
+        let count = |i: usize| row[i].parse::<u64>().unwrap();
+        let counts = |events, n| Counts { events, n };
+        let (arm, reference) = (counts(count(0), count(1)), counts(count(2), count(3)));
+        let made = |alternative| {
+            let question = Question {
+                null: 1.0,
+                alternative,
+                level: number(row[4]),
+            };
+            fisher::exact(arm, reference, &question).unwrap()
+        };
+        let two_sided = made(Alternative::TwoSided);
+        for (found, expected, tolerance) in [
+            (two_sided.p_value, row[5], CLOSED_FORM),
+            (made(Alternative::Greater).p_value, row[6], CLOSED_FORM),
+            (made(Alternative::Less).p_value, row[7], CLOSED_FORM),
+            (two_sided.estimate, row[8], ITERATED),
+            (two_sided.limits.map(|limits| limits.0), row[9], ITERATED),
+            (two_sided.limits.map(|limits| limits.1), row[10], ITERATED),
+        ] {
+            close(
+                found.unwrap(),
+                number(expected),
+                tolerance,
+                &format!("{row:?} {expected}"),
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared >= 100, "{compared} values compared");
 }
 
 fn welch_data() -> BTreeMap<String, (Vec<f64>, Vec<f64>)> {
