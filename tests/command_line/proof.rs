@@ -73,8 +73,16 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_trial_is_witnessed_while_it_runs_and_verified_when_it_is_over() {
-    let installation = Installation::sqlite();
+fn a_trial_is_witnessed_while_it_runs_and_verified_when_it_is_over_sqlite() {
+    witnessed_and_verified(&Installation::sqlite());
+}
+
+#[test]
+fn a_trial_is_witnessed_while_it_runs_and_verified_when_it_is_over_postgres() {
+    witnessed_and_verified(&Installation::postgres());
+}
+
+fn witnessed_and_verified(installation: &Installation) {
     let files = Files(installation.folder.path().to_owned());
     let (first, second) = (
         installation.key("administrator", "Anna"),

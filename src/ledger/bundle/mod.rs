@@ -5,6 +5,7 @@
 //! are checked as they are read.
 
 mod draws;
+mod opened;
 mod read;
 mod verify;
 

@@ -1,6 +1,7 @@
 //! The check of a bundle, from its commitments to the signatures of its checkpoints.
 
-use super::draws::{Opened, Redrawing};
+use super::draws::Redrawing;
+use super::opened::Opened;
 use super::read::{Bundle, Line};
 use super::{Audience, FORMAT, PublicDraw};
 use crate::ledger::note::{Checkpoint, Kind, Note, VerifierKey};
