@@ -4,13 +4,14 @@ use super::identity::Identity;
 use super::page::{self, PageQuery};
 use super::trials::allowed;
 use super::{App, Problem, blocking, with_trial};
-use crate::access::Right;
-use crate::conduct::{Refusal, bundle, ledger};
+use crate::access::{Caller, Right};
+use crate::conduct::{Refusal, Service, bundle, ledger};
 use crate::document::Field;
 use crate::ledger::bundle::Audience;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
@@ -55,6 +56,27 @@ pub struct BundleQuery {
     audience: Option<String>,
 }
 
+/// Answers a question about the ledger, whose query is read once the caller may ask.
+async fn ask<Q, T>(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+    answer: impl FnOnce(&Service, &Caller, &str, Q) -> Result<T, Refusal> + Send + 'static,
+) -> Result<HttpResponse, Problem>
+where
+    Q: DeserializeOwned + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
+    let query: Q = page::query(&request)?;
+    let told = with_trial(&app, caller, trial, move |service, caller, trial| {
+        answer(service, caller, trial, query)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(told))
+}
+
 /// The signed head of the ledger.
 #[utoipa::path(get, path = "/v1/trials/{trial}/ledger/checkpoint", tag = "ledger", params(("trial" = String, Path), CheckpointQuery), responses((status = 200, body = Object), (status = 404, body = Problem)))]
 #[get("/v1/trials/{trial}/ledger/checkpoint")]
@@ -64,13 +86,16 @@ pub async fn checkpoint(
     trial: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
-    let query: CheckpointQuery = page::query(&request)?;
-    let head = with_trial(&app, caller, trial, move |service, caller, trial| {
-        ledger::head(service, caller, trial, query.size)
-    })
-    .await?;
-    Ok(HttpResponse::Ok().json(head))
+    ask(
+        app,
+        caller,
+        trial,
+        request,
+        |service, caller, trial, query: CheckpointQuery| {
+            ledger::head(service, caller, trial, query.size)
+        },
+    )
+    .await
 }
 
 /// The entries of the ledger: their hashes, and for auditors after unblinding their records.
@@ -102,13 +127,16 @@ pub async fn inclusion(
     trial: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
-    let query: InclusionQuery = page::query(&request)?;
-    let proof = with_trial(&app, caller, trial, move |service, caller, trial| {
-        ledger::inclusion(service, caller, trial, query.sequence, query.size)
-    })
-    .await?;
-    Ok(HttpResponse::Ok().json(proof))
+    ask(
+        app,
+        caller,
+        trial,
+        request,
+        |service, caller, trial, query: InclusionQuery| {
+            ledger::inclusion(service, caller, trial, query.sequence, query.size)
+        },
+    )
+    .await
 }
 
 /// Prove that an older ledger is the beginning of a newer one.
@@ -120,13 +148,16 @@ pub async fn consistency(
     trial: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let caller = allowed(&app, caller, &trial, Right::ReadLedger).await?;
-    let query: ConsistencyQuery = page::query(&request)?;
-    let proof = with_trial(&app, caller, trial, move |service, caller, trial| {
-        ledger::consistency(service, caller, trial, query.from, query.to)
-    })
-    .await?;
-    Ok(HttpResponse::Ok().json(proof))
+    ask(
+        app,
+        caller,
+        trial,
+        request,
+        |service, caller, trial, query: ConsistencyQuery| {
+            ledger::consistency(service, caller, trial, query.from, query.to)
+        },
+    )
+    .await
 }
 
 /// The bundle of an unblinded trial, for `lodkast verify`.
