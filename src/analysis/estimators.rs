@@ -226,7 +226,7 @@ pub(super) fn kaplan_meier(
         })
         .collect();
     Ok(Made {
-        estimate: curve.estimate_at(f64::from(last), question),
+        estimate: curve.estimate_at(f64::from(last), survival::Limits::LogLog, question),
         measure: Some("survival_probability"),
         median: Some(curve.median()),
         curve: Some(points),

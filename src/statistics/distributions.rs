@@ -71,6 +71,14 @@ pub fn chi_square_upper(x: f64, df: f64) -> f64 {
     statrs::function::gamma::gamma_ur(df / 2.0, x / 2.0)
 }
 
+/// P(F > f) for the F distribution, as the incomplete beta function of d2 / (d2 + d1 f).
+pub fn f_upper(f: f64, d1: f64, d2: f64) -> f64 {
+    if f <= 0.0 {
+        return 1.0;
+    }
+    statrs::function::beta::beta_reg(d2 / 2.0, d1 / 2.0, d2 / (d2 + d1 * f))
+}
+
 /// P(T > t) for Student's t with `df` > 0 degrees of freedom, which need not be whole.
 pub fn student_upper(t: f64, df: f64) -> f64 {
     let tail = 0.5 * student_two_sided(t, df);

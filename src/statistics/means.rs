@@ -3,8 +3,8 @@
 //! Welch, Biometrika 34 (1947) 28-35; degrees of freedom of Satterthwaite. For two arms without
 //! covariates its standard error is the HC2 of least squares.
 
-use super::{ARM, Estimate, Fault, Question, REFERENCE, Statistic, StatisticName};
-use super::{distributions, stable_sum};
+use super::stable_sum;
+use super::{ARM, Estimate, Fault, Question, REFERENCE};
 
 /// Mean and squared standard error of one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,7 +51,7 @@ pub fn welch(arm: &[f64], reference: &[f64], question: &Question) -> Result<Esti
     }
     let df =
         (v1 + v2).powi(2) / (v1 * v1 / (arm.n as f64 - 1.0) + v2 * v2 / (reference.n as f64 - 1.0));
-    Ok(student(
+    Ok(Estimate::student(
         arm.mean - reference.mean,
         (v1 + v2).sqrt(),
         df,
@@ -66,30 +66,12 @@ pub fn mean(values: &[f64], question: &Question) -> Result<Estimate, Fault> {
         return Err(Fault::NoVariation);
     }
     let n = moments.n as f64;
-    Ok(student(
+    Ok(Estimate::student(
         moments.mean,
         (moments.variance / n).sqrt(),
         n - 1.0,
         question,
     ))
-}
-
-fn student(estimate: f64, standard_error: f64, df: f64, question: &Question) -> Estimate {
-    let t = (estimate - question.null) / standard_error;
-    let half =
-        distributions::student_quantile_upper((1.0 - question.level) / 2.0, df) * standard_error;
-    Estimate {
-        estimate: Some(estimate),
-        standard_error: Some(standard_error),
-        limits: Some((estimate - half, estimate + half)),
-        statistic: Some(Statistic {
-            name: StatisticName::T,
-            value: t,
-            df: Some(df),
-        }),
-        p_value: Some(distributions::student_p(t, df, question.alternative)),
-        warnings: Vec::new(),
-    }
 }
 
 #[cfg(test)]

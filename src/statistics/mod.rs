@@ -8,11 +8,19 @@
 
 pub mod balance;
 pub mod catalogue;
+pub mod cost_effectiveness;
+pub mod counts;
 pub mod distributions;
 pub mod fisher;
+pub mod heterogeneity;
+mod linear;
 pub mod means;
+pub mod missing;
+pub mod multiplicity;
 pub mod proportions;
+pub mod random;
 pub mod ratios;
+pub mod regression;
 mod roots;
 pub mod sequential;
 pub mod stratified;
@@ -62,8 +70,10 @@ crate::vocabulary! {
 pub struct Statistic {
     pub name: StatisticName,
     pub value: f64,
-    /// Degrees of freedom, where the distribution has them.
+    /// Degrees of freedom, where the distribution has them; of F, those of the numerator.
     pub df: Option<f64>,
+    /// Those of the denominator, of F.
+    pub denominator_df: Option<f64>,
 }
 
 /// What an estimator found.
@@ -93,6 +103,7 @@ impl Estimate {
                 name: StatisticName::Z,
                 value: z,
                 df: None,
+                denominator_df: None,
             }),
             p_value: Some(distributions::normal_p(z, question.alternative)),
             warnings: Vec::new(),
@@ -114,6 +125,37 @@ impl Estimate {
         }
     }
 
+    /// An estimate with limits and p-value by Student's t.
+    pub(crate) fn student(
+        estimate: f64,
+        standard_error: f64,
+        df: f64,
+        question: &Question,
+    ) -> Self {
+        let t = (estimate - question.null) / standard_error;
+        let tail = (1.0 - question.level) / 2.0;
+        let half = distributions::student_quantile_upper(tail, df) * standard_error;
+        Self {
+            estimate: Some(estimate),
+            standard_error: Some(standard_error),
+            limits: Some((estimate - half, estimate + half)),
+            statistic: Some(Statistic {
+                name: StatisticName::T,
+                value: t,
+                df: Some(df),
+                denominator_df: None,
+            }),
+            p_value: Some(distributions::student_p(t, df, question.alternative)),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same estimate with one more warning.
+    pub(crate) fn warned(mut self, warning: impl Into<String>) -> Self {
+        self.warnings.push(warning.into());
+        self
+    }
+
     /// A test by a chi-square with one degree of freedom or more; it has no direction.
     pub(crate) fn chi_square(value: f64, df: f64) -> Self {
         Self {
@@ -121,6 +163,7 @@ impl Estimate {
                 name: StatisticName::ChiSquare,
                 value,
                 df: Some(df),
+                denominator_df: None,
             }),
             p_value: Some(distributions::chi_square_upper(value, df)),
             ..Self::default()
@@ -155,6 +198,32 @@ pub enum Fault {
     NoHorizon,
     #[error("the columns are not of one length")]
     Lengths,
+    #[error("{0} does not vary")]
+    Constant(String),
+    #[error("{0} cannot be told apart from the other columns of the model")]
+    Collinear(String),
+    #[error("{rows} participants are too few for a model with {columns} columns")]
+    FewRows { rows: usize, columns: usize },
+    #[error("a model with {0} columns is too wide: at most 400 are fitted")]
+    Wide(usize),
+    #[error("the fit did not converge")]
+    NotConverged,
+    #[error("the values of {0} separate those with the event from those without")]
+    Separation(String),
+    #[error(
+        "the likelihood has no maximum: it grows with the coefficient of {0} (all events on one side)"
+    )]
+    Monotone(String),
+    #[error("fewer than two clusters in the {0} arm")]
+    FewClusters(&'static str),
+    #[error("there is no column of clusters")]
+    NoClusters,
+    #[error("there is no record of what was received")]
+    NoReceived,
+    #[error("the arms do not differ in what was received")]
+    NoFirstStage,
+    #[error("{0}")]
+    Input(String),
 }
 
 pub(crate) const ARM: &str = "compared";

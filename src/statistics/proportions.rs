@@ -119,6 +119,7 @@ pub fn newcombe(arm: Counts, reference: Counts, question: &Question) -> Result<E
                 name: StatisticName::Z,
                 value: z,
                 df: None,
+                denominator_df: None,
             });
             made.p_value = Some(normal_p(z, question.alternative));
         }
@@ -183,6 +184,7 @@ pub fn miettinen_nurminen(
             name: StatisticName::Z,
             value: z,
             df: None,
+            denominator_df: None,
         }),
         p_value: Some(normal_p(z, question.alternative)),
         warnings: Vec::new(),

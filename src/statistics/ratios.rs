@@ -119,6 +119,7 @@ fn by_score(
             name: StatisticName::Z,
             value: z,
             df: None,
+            denominator_df: None,
         }),
         p_value: Some(normal_p(z, question.alternative)),
         warnings: Vec::new(),

@@ -1,6 +1,9 @@
 //! The estimators against independent software. Each golden file names the script that made it and
 //! the versions; each tolerance is relative to the larger of the two values and has its reason.
 
+mod hazards;
+mod inference;
+mod regression;
 mod sequential;
 
 use lodkast::statistics::proportions::{self, Counts};

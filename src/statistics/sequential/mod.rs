@@ -5,9 +5,15 @@
 //! (the canonical joint distribution: Jennison and Turnbull, "Group Sequential Methods with
 //! Applications to Clinical Trials", 2000, section 3.1). `drift` is the mean of Z at full information.
 
+pub mod always;
 mod boundaries;
+mod inference;
 mod spending;
 mod walk;
 
 pub use boundaries::{Boundaries, Plan, PlanFault, Reached};
+pub use inference::{
+    Going, Promising, Reestimated, Stagewise, Stopped, Zone, cui_hung_wang, reestimate,
+    repeated_interval,
+};
 pub use spending::Spending;

@@ -7,6 +7,9 @@ use crate::statistics::distributions::{normal_density, normal_upper};
 /// `tests/golden/sequential.R`.
 const FINENESS: usize = 32;
 
+/// No two neighbours of the grid are further apart.
+const WIDEST: f64 = 0.125;
+
 /// The distribution of Z at the last look among those who were not stopped.
 pub(super) struct Walk {
     drift: f64,
@@ -21,6 +24,15 @@ impl Walk {
             drift,
             time: 0.0,
             stage: Vec::new(),
+        }
+    }
+
+    /// Starts at a look whose Z is known.
+    pub(super) fn from(drift: f64, time: f64, z: f64) -> Self {
+        Self {
+            drift,
+            time,
+            stage: vec![(z, 1.0)],
         }
     }
 
@@ -113,15 +125,23 @@ fn grid(mean: f64, lower: f64, upper: f64) -> Vec<(f64, f64)> {
     if upper.is_finite() {
         ends.push(upper);
     }
-    let mut points: Vec<(f64, f64)> = Vec::with_capacity(2 * ends.len());
-    for pair in ends.windows(2) {
-        let width = pair[1] - pair[0];
+    let mut points: Vec<(f64, f64)> = Vec::with_capacity(3 * ends.len());
+    for (from, to) in ends.windows(2).flat_map(|pair| parts(pair[0], pair[1])) {
+        let width = to - from;
         match points.last_mut() {
             Some(last) => last.1 += width / 6.0,
-            None => points.push((pair[0], width / 6.0)),
+            None => points.push((from, width / 6.0)),
         }
-        points.push((pair[0] + width / 2.0, 4.0 * width / 6.0));
-        points.push((pair[1], width / 6.0));
+        points.push((from + width / 2.0, 4.0 * width / 6.0));
+        points.push((to, width / 6.0));
     }
     points
+}
+
+/// An interval in equal parts no wider than [`WIDEST`]. The tail is where the mass lies when the mean is
+/// beyond a boundary.
+fn parts(from: f64, to: f64) -> impl Iterator<Item = (f64, f64)> {
+    let n = ((to - from) / WIDEST).ceil().max(1.0);
+    let at = move |i: f64| if i == n { to } else { from + (to - from) * i / n };
+    (0..n as u32).map(move |i| (at(f64::from(i)), at(f64::from(i) + 1.0)))
 }

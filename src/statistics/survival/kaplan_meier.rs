@@ -6,6 +6,35 @@
 use super::super::{Estimate, Fault, Question};
 use super::{Observation, Step, steps};
 
+crate::vocabulary! {
+    /// The scale on which limits are symmetric.
+    pub enum Limits {
+        /// log(-log S): the default; stays within 0 and 1.
+        LogLog = "log_log",
+        /// log S; cut at 1.
+        Log = "log",
+        /// S itself; cut at 0 and 1.
+        Plain = "plain",
+    }
+}
+
+impl Limits {
+    fn around(self, survival: f64, relative: f64, z: f64) -> (f64, f64) {
+        let half = z * relative;
+        match self {
+            Limits::LogLog => {
+                let shift = half / survival.ln().abs();
+                (survival.powf(shift.exp()), survival.powf((-shift).exp()))
+            }
+            Limits::Log => (survival * (-half).exp(), (survival * half.exp()).min(1.0)),
+            Limits::Plain => {
+                let half = half * survival;
+                ((survival - half).max(0.0), (survival + half).min(1.0))
+            }
+        }
+    }
+}
+
 /// The curve at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -16,7 +45,7 @@ pub struct Point {
     pub events: u64,
     pub survival: f64,
     pub standard_error: f64,
-    /// Log-log limits; none where the curve is still 1 or already 0.
+    /// Limits; none where the curve is still 1 or already 0.
     pub limits: Option<(f64, f64)>,
 }
 
@@ -64,6 +93,11 @@ impl Curve {
 
     /// The curve at `time`, with limits for the normal quantile `z`.
     pub fn at(&self, time: f64, z: f64) -> Point {
+        self.with_limits(time, z, Limits::LogLog)
+    }
+
+    /// The same with limits on a scale of choice.
+    pub fn with_limits(&self, time: f64, z: f64, scale: Limits) -> Point {
         let passed = self.steps.partition_point(|step| step.time <= time);
         let at_risk = self.steps[..].iter().find(|step| step.time >= time);
         let (survival, sum) = match passed {
@@ -81,17 +115,13 @@ impl Curve {
             } else {
                 0.0
             },
-            limits: inside.then(|| {
-                let half = z * sum.sqrt() / survival.ln().abs();
-                let power = |shift: f64| survival.powf(shift.exp());
-                (power(half), power(-half))
-            }),
+            limits: inside.then(|| scale.around(survival, sum.sqrt(), z)),
         }
     }
 
     /// Survival at `time` as an estimate of one arm.
-    pub fn estimate_at(&self, time: f64, question: &Question) -> Estimate {
-        let point = self.at(time, question.z());
+    pub fn estimate_at(&self, time: f64, scale: Limits, question: &Question) -> Estimate {
+        let point = self.with_limits(time, question.z(), scale);
         let mut estimate = Estimate {
             estimate: Some(point.survival),
             standard_error: Some(point.standard_error),
@@ -101,7 +131,7 @@ impl Curve {
         if point.limits.is_none() {
             estimate
                 .warnings
-                .push("no limits on the log-log scale where the curve is 0 or 1".into());
+                .push("no limits where the curve is 0 or 1".into());
         }
         if time > self.last_time() && self.last_survival() > 0.0 {
             estimate
@@ -141,6 +171,55 @@ impl Curve {
             }
         }
         (area + right, variance)
+    }
+
+    /// The area to `tau`, and by how much each participant moves it.
+    pub(super) fn area_influence(&self, tau: f64) -> (f64, Influences) {
+        let within = self.steps.partition_point(|step| step.time <= tau);
+        // The area to the right of each time.
+        let (mut right, mut area) = (tau, 0.0);
+        let mut beyond = vec![0.0; within];
+        for i in (0..within).rev() {
+            area += self.survival[i] * (right - self.steps[i].time);
+            right = self.steps[i].time;
+            beyond[i] = area;
+        }
+        let mut influences = Influences {
+            times: Vec::with_capacity(within),
+            met: vec![0.0],
+            own: Vec::with_capacity(within),
+        };
+        for (step, beyond) in self.steps.iter().zip(&beyond) {
+            let (n, d) = (step.at_risk as f64, step.events as f64);
+            let own = if n > d { beyond / (n - d) } else { 0.0 };
+            let before = influences.met[influences.met.len() - 1];
+            influences.times.push(step.time);
+            influences.met.push(before + own * d / n);
+            influences.own.push(own);
+        }
+        (area + right, influences)
+    }
+}
+
+/// By how much participants move the area under a curve.
+pub(super) struct Influences {
+    times: Vec<f64>,
+    /// What having been at risk adds, up to each time.
+    met: Vec<f64>,
+    /// What an event at each time takes.
+    own: Vec<f64>,
+}
+
+impl Influences {
+    pub fn of(&self, observation: &Observation) -> f64 {
+        let passed = self.times.partition_point(|time| *time <= observation.time);
+        let own_time = passed > 0 && self.times[passed - 1] == observation.time;
+        let event = if observation.event && own_time {
+            self.own[passed - 1]
+        } else {
+            0.0
+        };
+        self.met[passed] - event
     }
 }
 

@@ -1,7 +1,9 @@
-//! The log-rank test of two arms, plain and stratified.
+//! The log-rank test of two arms, plain, stratified and weighted.
 //!
 //! Mantel 1966; the variance is that of the hypergeometric distribution at each event time, as in
-//! R's `survdiff`. Tests the equality of the hazards; it estimates nothing.
+//! R's `survdiff`. Tests the equality of the hazards; it estimates nothing. The weights of Fleming and
+//! Harrington ("Counting Processes and Survival Analysis", 1991, section 7.2) are S(t-)^rho (1 - S(t-))^gamma,
+//! S the Kaplan-Meier curve of both arms together: rho looks at early differences, gamma at late ones.
 
 use super::super::{ARM, Estimate, Fault, REFERENCE, stratified::lost_warning};
 use super::{Observation, Step, steps};
@@ -14,10 +16,25 @@ struct Score {
     events: f64,
 }
 
-fn score(arm: &[Observation], reference: &[Observation]) -> Result<Score, Fault> {
+/// The weights of Fleming and Harrington; both 0 is the log-rank test.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Weights {
+    pub rho: f64,
+    pub gamma: f64,
+}
+
+impl Weights {
+    fn at(self, survival: f64) -> f64 {
+        // 0^0 is 1.
+        survival.powf(self.rho) * (1.0 - survival).powf(self.gamma)
+    }
+}
+
+fn score(arm: &[Observation], reference: &[Observation], weights: Weights) -> Result<Score, Fault> {
     let (arm, reference) = (steps(arm, ARM)?, steps(reference, REFERENCE)?);
     let (mut i, mut j) = (0, 0);
     let mut total = Score::default();
+    let mut survival = 1.0;
     while i < arm.len() || j < reference.len() {
         let time = f64::min(time_at(&arm, i), time_at(&reference, j));
         let (n1, d1) = at_risk_and_events(&arm, i, time);
@@ -25,9 +42,11 @@ fn score(arm: &[Observation], reference: &[Observation]) -> Result<Score, Fault>
         let (n, d) = (n1 + n2, d1 + d2);
         if d > 0.0 {
             total.events += d;
-            total.excess += d1 - d * n1 / n;
+            let weight = weights.at(survival);
+            survival *= 1.0 - d / n;
+            total.excess += weight * (d1 - d * n1 / n);
             if n > 1.0 {
-                total.variance += d * n1 * n2 * (n - d) / (n * n * (n - 1.0));
+                total.variance += weight * weight * d * n1 * n2 * (n - d) / (n * n * (n - 1.0));
             }
         }
         i += usize::from(time_at(&arm, i) == time);
@@ -65,7 +84,16 @@ fn test(score: Score) -> Result<Estimate, Fault> {
 
 /// The log-rank test of two arms.
 pub fn log_rank(arm: &[Observation], reference: &[Observation]) -> Result<Estimate, Fault> {
-    test(score(arm, reference)?)
+    test(score(arm, reference, Weights::default())?)
+}
+
+/// The weighted test.
+pub fn fleming_harrington(
+    arm: &[Observation],
+    reference: &[Observation],
+    weights: Weights,
+) -> Result<Estimate, Fault> {
+    test(score(arm, reference, weights)?)
 }
 
 /// The stratified log-rank test: excess and variance are summed over the strata, given in an order
@@ -82,7 +110,7 @@ pub fn log_rank_stratified(
             continue;
         }
         compared = true;
-        let stratum = score(arm, reference)?;
+        let stratum = score(arm, reference, Weights::default())?;
         total.excess += stratum.excess;
         total.variance += stratum.variance;
         total.events += stratum.events;

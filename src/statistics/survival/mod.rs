@@ -1,15 +1,22 @@
-//! Time to event: Kaplan-Meier, log-rank tests, restricted mean survival time.
+//! Time to event: Kaplan-Meier, log-rank tests, restricted means, Cox's model, competing events.
 //!
 //! Assumes censoring that does not depend on the event. Times are in one unit, which the caller
 //! chooses; an event and a censoring at the same time count the censored one as still at risk.
 
+mod competing;
+pub mod cox;
+mod fine_gray;
 mod kaplan_meier;
 mod log_rank;
 mod restricted_mean;
 
-pub use kaplan_meier::{Curve, Point};
-pub use log_rank::{log_rank, log_rank_stratified};
-pub use restricted_mean::{difference as rmst_difference, restricted_mean};
+pub use competing::{Ended, Incidence, cumulative_incidence, gray_test, incidence_estimate};
+pub use fine_gray::fine_gray;
+pub use kaplan_meier::{Curve, Limits, Point};
+pub use log_rank::{Weights, fleming_harrington, log_rank, log_rank_stratified};
+pub use restricted_mean::{
+    difference as rmst_difference, pseudo_values, ratio as rmst_ratio, restricted_mean,
+};
 
 use super::Fault;
 

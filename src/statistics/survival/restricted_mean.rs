@@ -47,6 +47,44 @@ pub fn difference(
     ))
 }
 
+/// The ratio of the restricted means to `tau`, arm over reference, by the delta method on its logarithm.
+pub fn ratio(
+    arm: &[Observation],
+    reference: &[Observation],
+    tau: f64,
+    question: &Question,
+) -> Result<Estimate, Fault> {
+    let (mean, variance) = area(arm, tau, ARM)?;
+    let (other, other_variance) = area(reference, tau, REFERENCE)?;
+    let variance = variance / mean.powi(2) + other_variance / other.powi(2);
+    if mean <= 0.0 || other <= 0.0 || variance <= 0.0 {
+        return Err(Fault::NoVariation);
+    }
+    Ok(Estimate::log_normal(
+        mean / other,
+        variance.sqrt(),
+        question,
+    ))
+}
+
+/// What each participant stands for in the restricted mean of all: the mean plus n times by how much
+/// the participant moves it. Their mean is the restricted mean, so that regression on them adjusts it.
+///
+/// (Andersen, Hansen and Klein, Lifetime Data Analysis 10, 2004, 335-350; by the infinitesimal
+/// jackknife, as R's `survival::pseudo`.)
+pub fn pseudo_values(observations: &[Observation], tau: f64) -> Result<Vec<f64>, Fault> {
+    let curve = Curve::of(observations, ARM)?;
+    if curve.last_time() < tau && curve.last_survival() > 0.0 {
+        return Err(Fault::BeyondFollowUp("compared or reference"));
+    }
+    let n = observations.len() as f64;
+    let (mean, influences) = curve.area_influence(tau);
+    Ok(observations
+        .iter()
+        .map(|observation| mean + n * influences.of(observation))
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
