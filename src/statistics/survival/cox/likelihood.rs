@@ -69,7 +69,7 @@ pub(super) fn pass(rows: &Rows, coefficients: &[f64], ties: Ties, powers: &[Vec<
     let mut own_x = vec![0.0; p];
     let mut turn = Turn::default();
     for stratum in &rows.strata {
-        all = 0.0 * all;
+        all = 0.0;
         all_x.fill(0.0);
         let mut entered = stratum.rows.end;
         let mut left = stratum.rows.start;
