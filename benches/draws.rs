@@ -119,7 +119,7 @@ fn whole_trials(c: &mut Criterion) {
     let stratum_of = (0..200_000_u32)
         .map(|n| n.wrapping_mul(2_654_435_761) % 470)
         .collect();
-    let redraw = Redraw::new(&protocol, strata(), stratum_of).expect("drawn by stratum");
+    let redraw = Redraw::new(&protocol, strata(), stratum_of, None).expect("drawn by stratum");
     let (mut arms, mut number) = (Vec::new(), 0_u64);
     group.bench_function(
         "200,000 participants in 470 strata, blocks, drawn anew",

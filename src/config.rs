@@ -141,6 +141,8 @@ pub struct Ledger {
 #[serde(deny_unknown_fields)]
 pub struct Analysis {
     pub wait_seconds: u64,
+    /// Re-draws of the randomization test.
+    pub redraws: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -220,6 +222,7 @@ impl Config {
             ("writer.queue", self.writer.queue),
             ("writer.group", self.writer.group),
             ("writer.bulk", self.writer.bulk),
+            ("analysis.redraws", self.analysis.redraws as usize),
             (
                 "ledger.checkpoint_seconds",
                 self.ledger.checkpoint_seconds as usize,

@@ -1,10 +1,11 @@
 //! The baseline table: each factor in each arm, with standardized differences from the reference.
 
 use super::columns::{Column, Dataset};
-use super::document::{Balance, BalanceCell};
+use super::document::{Balance, BalanceCell, BalanceTest};
 use crate::protocol::Protocol;
 use crate::statistics::balance;
 use crate::statistics::means::Moments;
+use crate::statistics::regression::{Covariate, Sample, balance_test};
 
 /// Every factor, level by level, in each arm.
 pub(super) fn balance_of(protocol: &Protocol, dataset: &Dataset) -> Vec<Balance> {
@@ -28,6 +29,72 @@ pub(super) fn balance_of(protocol: &Protocol, dataset: &Dataset) -> Vec<Balance>
         }
     }
     rows
+}
+
+/// The omnibus test of each arm against the reference, over all factors with closed levels and all
+/// numbers; none where it cannot be made. Missing numbers stand at the mean, missing levels at their own.
+pub(super) fn omnibus(protocol: &Protocol, dataset: &Dataset) -> Vec<BalanceTest> {
+    let control = protocol.control();
+    (0..protocol.arms.len())
+        .filter(|arm| *arm != control)
+        .filter_map(|arm| {
+            let rows: Vec<usize> = (0..dataset.rows())
+                .filter(|row| dataset.arms[*row] == arm || dataset.arms[*row] == control)
+                .collect();
+            let covariates = covariates(protocol, dataset, &rows);
+            let treated: Vec<bool> = rows.iter().map(|row| dataset.arms[*row] == arm).collect();
+            let zeros = vec![0.0; rows.len()];
+            let sample = Sample {
+                outcome: &zeros,
+                treated: &treated,
+                covariates: &covariates,
+                clusters: None,
+            };
+            let made = balance_test(&sample).ok()?;
+            let statistic = made.statistic?;
+            Some(BalanceTest {
+                arm: protocol.arms[arm].id.clone(),
+                f: statistic.value,
+                df: statistic.df?,
+                denominator_df: statistic.denominator_df?,
+                p_value: made.p_value.filter(|p| p.is_finite())?,
+            })
+        })
+        .collect()
+}
+
+fn covariates(protocol: &Protocol, dataset: &Dataset, rows: &[usize]) -> Vec<Covariate> {
+    let mut found = Vec::new();
+    for factor in protocol.factors.iter().filter(|factor| !factor.open_levels) {
+        match dataset.factors.get(&factor.id) {
+            Some(Column::Numbers(values)) => {
+                let known: Vec<f64> = rows.iter().filter_map(|row| values[*row]).collect();
+                let Ok(moments) = Moments::of(&known, "") else {
+                    continue;
+                };
+                if moments.variance > 0.0 {
+                    let value = |row: &usize| values[*row].unwrap_or(moments.mean);
+                    found.push(Covariate {
+                        name: factor.id.clone(),
+                        values: rows.iter().map(value).collect(),
+                    });
+                }
+            }
+            Some(Column::Levels(values)) => {
+                let levels: std::collections::BTreeSet<&Option<String>> =
+                    rows.iter().map(|row| &values[*row]).collect();
+                for level in levels.into_iter().skip(1) {
+                    let is = |row: &usize| f64::from(u8::from(&values[*row] == level));
+                    found.push(Covariate {
+                        name: factor.id.clone(),
+                        values: rows.iter().map(is).collect(),
+                    });
+                }
+            }
+            None => {}
+        }
+    }
+    found
 }
 
 fn balance_of_number(

@@ -1,7 +1,7 @@
 //! The columns that an analysis works on: one row a participant.
 
 use crate::analysis::flow::Flow;
-use crate::statistics::survival::Observation;
+use crate::statistics::survival::{Ended, Observation};
 use std::collections::BTreeMap;
 
 /// A baseline factor.
@@ -21,6 +21,27 @@ pub enum Values {
     Time(Vec<Option<Observation>>),
 }
 
+impl Values {
+    /// Whether the row has a value.
+    pub fn is_known(&self, row: usize) -> bool {
+        match self {
+            Values::Binary(values) => values[row].is_some(),
+            Values::Number(values) => values[row].is_some(),
+            Values::Time(values) => values[row].is_some(),
+        }
+    }
+}
+
+/// What a participant received, whatever was drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// What this arm is to receive.
+    Arm(usize),
+    /// Nothing of what the arms are to receive.
+    Nothing,
+    Unknown,
+}
+
 /// The participants of a trial as columns of one length.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
@@ -28,6 +49,12 @@ pub struct Dataset {
     pub arms: Vec<usize>,
     pub factors: BTreeMap<String, Column>,
     pub endpoints: BTreeMap<String, Values>,
+    /// Endpoints with competing events: whether a row's follow-up ended by one.
+    pub competing: BTreeMap<String, Vec<bool>>,
+    /// What was received, where the data tell.
+    pub received: Option<Vec<Received>>,
+    /// The clusters of the participants, where the data tell.
+    pub clusters: Option<Vec<Option<String>>>,
     /// SHA-256 of what the columns were made from, in hexadecimal digits.
     pub digest: String,
     pub flow: Flow,
@@ -41,5 +68,18 @@ impl Dataset {
     /// Number of participants.
     pub fn rows(&self) -> usize {
         self.arms.len()
+    }
+
+    /// How a row's follow-up ended: 1 the event, 2 a competing one, 0 neither.
+    pub fn ended(&self, endpoint: &str, row: usize, value: Observation) -> Ended {
+        let competing = self.competing.get(endpoint).is_some_and(|rows| rows[row]);
+        Ended {
+            time: value.time,
+            cause: match (value.event, competing) {
+                (true, _) => 1,
+                (false, true) => 2,
+                (false, false) => 0,
+            },
+        }
     }
 }

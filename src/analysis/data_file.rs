@@ -4,7 +4,7 @@
 //! ending in `_event`, that tells how the time ended (`docs/data-file.md`). A field left empty is
 //! missing. Every fault names its line.
 
-use super::columns::{Column, Dataset, Values};
+use super::columns::{Column, Dataset, Received, Values};
 use super::flow::{Flow, allocated};
 use super::follow_up::{COMPETING, until_horizon};
 use crate::document::Invalid;
@@ -45,8 +45,10 @@ impl Dataset {
             let column = file.factor(factor);
             dataset.factors.insert(factor.id.clone(), column);
         }
+        dataset.clusters = file.clusters(protocol, &dataset);
+        dataset.received = file.received(protocol);
         for endpoint in &protocol.endpoints {
-            let (values, warnings) = file.endpoint(endpoint);
+            let (values, warnings) = file.endpoint(endpoint, &mut dataset.competing);
             dataset.endpoints.insert(endpoint.id.clone(), values);
             if !warnings.is_empty() {
                 dataset
@@ -167,7 +169,7 @@ impl File {
             .filter(|name| !known.contains(*name))
             .collect();
         ignored.sort_unstable();
-        let unused = ["cluster", "received", "weight"]
+        let unused = ["weight"]
             .into_iter()
             .filter(|name| self.columns.contains_key(*name))
             .map(|name| format!("the column {name} is not used by this version"));
@@ -197,6 +199,44 @@ impl File {
             }
         }
         arms
+    }
+
+    /// The column `cluster`; without it the factor that is named like the unit of the draw.
+    fn clusters(&self, protocol: &Protocol, dataset: &Dataset) -> Option<Vec<Option<String>>> {
+        if self.columns.contains_key("cluster") {
+            return Some(self.fields("cluster"));
+        }
+        match dataset.factors.get(protocol.unit.as_str()) {
+            Some(Column::Levels(levels)) => Some(levels.clone()),
+            _ => None,
+        }
+    }
+
+    /// The column `received`: an arm, `none`, or empty where nobody knows.
+    fn received(&mut self, protocol: &Protocol) -> Option<Vec<Received>> {
+        if !self.columns.contains_key("received") {
+            return None;
+        }
+        let fields = self.fields("received");
+        let mut found = Vec::with_capacity(fields.len());
+        for (row, field) in fields.iter().enumerate() {
+            found.push(match field.as_deref() {
+                None => Received::Unknown,
+                Some(text) => match protocol.arm_index(text) {
+                    Some(arm) => Received::Arm(arm),
+                    None if text == "none" => Received::Nothing,
+                    None => {
+                        self.fault(
+                            Some(row),
+                            "received",
+                            "is neither an arm of the protocol nor none",
+                        );
+                        Received::Unknown
+                    }
+                },
+            });
+        }
+        Some(found)
     }
 
     fn check_participants(&mut self) {
@@ -250,7 +290,11 @@ impl File {
             .collect()
     }
 
-    fn endpoint(&mut self, endpoint: &Endpoint) -> (Values, Vec<String>) {
+    fn endpoint(
+        &mut self,
+        endpoint: &Endpoint,
+        competing: &mut BTreeMap<String, Vec<bool>>,
+    ) -> (Values, Vec<String>) {
         match endpoint.kind {
             EndpointKind::Binary => (Values::Binary(self.flags(&endpoint.id)), Vec::new()),
             EndpointKind::Continuous => (Values::Number(self.numbers(&endpoint.id)), Vec::new()),
@@ -263,7 +307,7 @@ impl File {
                 }
                 (Values::Number(counts), Vec::new())
             }
-            EndpointKind::TimeToEvent => self.times(endpoint),
+            EndpointKind::TimeToEvent => self.times(endpoint, competing),
         }
     }
 
@@ -283,12 +327,16 @@ impl File {
             .collect()
     }
 
-    fn times(&mut self, endpoint: &Endpoint) -> (Values, Vec<String>) {
+    fn times(
+        &mut self,
+        endpoint: &Endpoint,
+        others: &mut BTreeMap<String, Vec<bool>>,
+    ) -> (Values, Vec<String>) {
         let weeks = endpoint.time_unit.per_week();
         let event_column = format!("{}_event", endpoint.id);
         let (times, events) = (self.numbers(&endpoint.id), self.numbers(&event_column));
         let mut observations = Vec::with_capacity(times.len());
-        let mut competing = false;
+        let mut competing = vec![false; times.len()];
         for (row, (time, event)) in times.into_iter().zip(events).enumerate() {
             if time.is_some_and(|time| time < 0.0) {
                 self.fault(Some(row), &endpoint.id, "is negative");
@@ -307,20 +355,21 @@ impl File {
                     "is missing where its time is given, or the reverse",
                 );
             }
-            competing |= event.is_some_and(|event| event > 1.0);
             observations.push(time.zip(event).map(|(time, event)| {
                 let observation = Observation {
                     time: time / weeks,
                     event: event == 1.0,
                 };
-                until_horizon(observation, endpoint)
+                let within = until_horizon(observation, endpoint);
+                competing[row] = event > 1.0 && within == observation;
+                within
             }));
         }
-        let warnings = if competing {
-            vec![COMPETING.to_owned()]
-        } else {
-            Vec::new()
-        };
+        let mut warnings = Vec::new();
+        if competing.contains(&true) {
+            warnings.push(COMPETING.to_owned());
+            others.insert(endpoint.id.clone(), competing);
+        }
         (Values::Time(observations), warnings)
     }
 }

@@ -1,6 +1,10 @@
 //! The answer of an analysis: one JSON document, the same from the service and the command line.
 
 use super::flow::Flow;
+use super::multiplicity::Multiplicity;
+use super::rerandomization::SampleRatio;
+use super::sequential::Sequential;
+use super::subgroups::Subgroup;
 use crate::protocol::{IntercurrentEvent, Protocol};
 use crate::statistics::{Alternative, Statistic};
 use serde::ser::SerializeMap;
@@ -15,9 +19,16 @@ pub struct Document {
     pub software: Software,
     pub flow: Flow,
     pub balance: Vec<Balance>,
+    /// F of the regression of the arms on all factors together, arm by arm against the reference.
+    pub balance_test: Vec<BalanceTest>,
+    /// The arms' numbers held against the trial's own re-draws.
+    pub sample_ratio: Vec<SampleRatio>,
     pub estimates: Vec<Entry>,
-    pub sequential: Option<()>,
-    pub subgroups: Vec<()>,
+    /// What the plan of looks makes of the primary estimate.
+    pub sequential: Option<Sequential>,
+    pub subgroups: Vec<Subgroup>,
+    /// The primary p-values of several arms, adjusted for being several.
+    pub multiplicity: Option<Multiplicity>,
     pub warnings: Vec<String>,
 }
 
@@ -76,6 +87,16 @@ pub struct BalanceCell {
     pub standard_deviation: Option<f64>,
 }
 
+/// The omnibus test of balance of one arm against the reference.
+#[derive(Debug, Clone, Serialize)]
+pub struct BalanceTest {
+    pub arm: String,
+    pub f: f64,
+    pub df: f64,
+    pub denominator_df: f64,
+    pub p_value: f64,
+}
+
 /// Two-sided confidence limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Confidence {
@@ -91,13 +112,16 @@ pub struct Aim {
     pub margin: Option<f64>,
 }
 
-/// A Kaplan-Meier curve at one time.
+/// A curve of survival or of cumulative incidence at one time.
 #[derive(Debug, Clone, Serialize)]
 pub struct CurvePoint {
     pub time: f64,
     pub at_risk: u64,
     pub events: u64,
-    pub survival: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survival: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incidence: Option<f64>,
     pub lower: Option<f64>,
     pub upper: Option<f64>,
 }
@@ -136,6 +160,9 @@ pub struct Entry {
     pub median: Option<Option<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curve: Option<Vec<CurvePoint>>,
+    /// Numbers that this estimator alone gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Map<String, serde_json::Value>>,
     pub warnings: Vec<String>,
 }
 
@@ -173,6 +200,7 @@ impl Entry {
             missing: 0,
             median: None,
             curve: None,
+            details: None,
             warnings: Vec::new(),
         }
     }
@@ -185,9 +213,12 @@ fn statistic<S: Serializer>(
     let Some(statistic) = statistic else {
         return serializer.serialize_none();
     };
-    let mut map = serializer.serialize_map(Some(3))?;
+    let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("name", &statistic.name)?;
     map.serialize_entry("value", &statistic.value)?;
     map.serialize_entry("df", &statistic.df)?;
+    if let Some(df) = statistic.denominator_df {
+        map.serialize_entry("denominator_df", &df)?;
+    }
     map.end()
 }

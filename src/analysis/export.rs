@@ -4,7 +4,7 @@
 //! analysed as it is. While the trial is blinded, whatever shows the arm is left out: the arm, the
 //! channels, the minutes, the attendance.
 
-use super::columns::{Column, Dataset, Values};
+use super::columns::{Column, Dataset, Received, Values};
 use super::facts::{CutData, Enrolled};
 use super::follow_up::UnknownArm;
 use crate::clock::danish_day;
@@ -78,6 +78,11 @@ fn participant_cell(
         "participant" => enrolled.id.clone(),
         "arm" => enrolled.arm.clone(),
         "enrolled_on" => enrolled.enrolled_on.to_string(),
+        "received" => match dataset.received.as_ref().map(|received| received[row]) {
+            Some(Received::Arm(arm)) => protocol.arms[arm].id.clone(),
+            Some(Received::Nothing) => "none".into(),
+            Some(Received::Unknown) | None => String::new(),
+        },
         _ => match (
             dataset.factors.get(name),
             endpoint_value(protocol, dataset, row, name),
@@ -104,7 +109,10 @@ fn endpoint_value(protocol: &Protocol, dataset: &Dataset, row: usize, name: &str
         (Some(Values::Number(values)), _) => number(values[row]),
         (Some(Values::Time(values)), _) => number(values[row].map(|o| o.time * unit)),
         (None, Some(Values::Time(values))) => {
-            values[row].map_or(String::new(), |o| u8::from(o.event).to_string())
+            let id = name.strip_suffix("_event").unwrap_or(name);
+            values[row].map_or(String::new(), |o| {
+                dataset.ended(id, row, o).cause.to_string()
+            })
         }
         _ => String::new(),
     }
@@ -134,9 +142,20 @@ fn participant_fields(protocol: &Protocol) -> Vec<Field> {
         fields.push(field(&endpoint.id, &endpoint.label, unit, shows_arm));
         if endpoint.kind == EndpointKind::TimeToEvent {
             let name = format!("{}_event", endpoint.id);
-            fields.push(field(&name, "1 event, 0 censored", "0 or 1", shows_arm));
+            fields.push(field(
+                &name,
+                "1 event, 2 competing event, 0 censored",
+                "code",
+                shows_arm,
+            ));
         }
     }
+    fields.push(field(
+        "received",
+        "Arm whose channels most conversations were held in",
+        "",
+        true,
+    ));
     fields
 }
 

@@ -1,22 +1,93 @@
 //! Follows the protocol's plan over the columns: which estimator, on which endpoint, against what.
 
 use super::baseline;
-use super::columns::{Dataset, Values};
+use super::columns::{Column, Dataset, Values};
 use super::document::{Aim, Confidence, DataRef, Document, Entry, ProtocolRef, Software};
-use super::estimators::{Comparison, Made, kaplan_meier};
+use super::estimators::{Comparison, Made, cumulative_incidence, kaplan_meier};
+use super::follow_up::COMPETING;
+use super::multiplicity;
+use super::rerandomization::{self, Redraws, Wanted};
+use super::sequential::{self, Monitored};
+use super::settings::Settings;
+use super::subgroups;
 use crate::protocol::{Better, Endpoint, Hypothesis, Protocol};
-use crate::statistics::catalogue::{self, Entry as Known};
+use crate::statistics::catalogue::{self, Asked, Gives};
+use crate::statistics::survival::Limits;
 use crate::statistics::{Alternative, Estimate, Fault, Question};
 use std::collections::BTreeMap;
 
+/// p-value of a sample ratio below which a warning is due.
+const UNEVEN: f64 = 0.001;
+
+/// Everything that the estimates of a document share.
+pub(super) struct Run<'a> {
+    pub protocol: &'a Protocol,
+    pub dataset: &'a Dataset,
+    pub strata: Vec<String>,
+    pub groups: Vec<Option<usize>>,
+    pub seed: [u8; 32],
+    pub redraws: Result<Redraws<'a>, Fault>,
+}
+
 /// Analyses the columns by arm. `digest` names the protocol.
-pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
+pub fn run(
+    protocol: &Protocol,
+    digest: String,
+    dataset: &Dataset,
+    settings: &Settings,
+) -> Document {
+    let seed = settings
+        .seed
+        .unwrap_or_else(|| Settings::usual_seed(&digest, &dataset.digest));
+    let mut run = Run {
+        protocol,
+        dataset,
+        strata: protocol
+            .analysis_strata()
+            .into_iter()
+            .map(|factor| factor.id.clone())
+            .collect(),
+        groups: dataset.arms.iter().copied().map(Some).collect(),
+        seed,
+        redraws: Err(Fault::Input("nothing was drawn anew".into())),
+    };
+    run.redraws = run.drawn_anew(settings.draws);
+    let run = run;
     let mut estimates = Vec::new();
+    let mut signed = Vec::new();
     for endpoint in endpoints(protocol) {
-        for known in estimators(protocol, endpoint) {
-            estimates.extend(entries(protocol, dataset, endpoint, known));
+        for asked in run.estimators(endpoint) {
+            run.add_entries(endpoint, &asked, &mut estimates, &mut signed);
         }
     }
+    // Estimates of groups that were not drawn stand behind those of the draw.
+    estimates.sort_by_key(|entry: &Entry| (!entry.primary, entry.analysis_set != "as_randomized"));
+    let mut warnings = warnings(protocol, dataset);
+    let sample_ratio = match &run.redraws {
+        Ok(redraws) => redraws.sample_ratios().to_vec(),
+        Err(fault) => {
+            warnings.push(format!(
+                "the arms' numbers are not held against the draw: {fault}"
+            ));
+            Vec::new()
+        }
+    };
+    for uneven in sample_ratio.iter().filter(|ratio| ratio.p_value < UNEVEN) {
+        warnings.push(format!(
+            "the numbers of the {} are not those of the draw (p {:.4}): look for the reason before you \
+             read any effect",
+            uneven.of, uneven.p_value
+        ));
+    }
+    let sequential = protocol.analysis.looks.as_ref().map(|looks| {
+        let monitored = Monitored {
+            looks,
+            settings,
+            entries: &estimates,
+            signed: &signed,
+        };
+        sequential::of(protocol, &monitored)
+    });
     Document {
         protocol: ProtocolRef {
             id: protocol.id.clone(),
@@ -29,10 +100,13 @@ pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
         software: Software::this(),
         flow: dataset.flow.clone(),
         balance: baseline::balance_of(protocol, dataset),
+        balance_test: baseline::omnibus(protocol, dataset),
+        sample_ratio,
+        subgroups: run.subgroups(),
+        multiplicity: multiplicity::of(&run, &estimates),
+        sequential,
         estimates,
-        sequential: None,
-        subgroups: Vec::new(),
-        warnings: warnings(protocol, dataset),
+        warnings,
     }
 }
 
@@ -46,143 +120,230 @@ fn endpoints(protocol: &Protocol) -> impl Iterator<Item = &Endpoint> {
     primary.into_iter().chain(others)
 }
 
-/// The estimators of an endpoint, the primary one first.
-fn estimators(protocol: &Protocol, endpoint: &Endpoint) -> Vec<&'static Known> {
-    let mut wanted: Vec<&Known> = match &endpoint.estimators {
-        Some(ids) => ids.iter().filter_map(|id| catalogue::find(id)).collect(),
-        None => catalogue::defaults(endpoint.outcome()).collect(),
-    };
-    if let Some(primary) = primary_estimator(protocol, endpoint) {
-        wanted.retain(|known| known.id != primary.id);
-        wanted.insert(0, primary);
-    }
-    wanted
-}
-
 /// The one primary estimator, where this is the primary endpoint.
-fn primary_estimator(protocol: &Protocol, endpoint: &Endpoint) -> Option<&'static Known> {
+pub(super) fn primary_asked<'a>(
+    protocol: &'a Protocol,
+    endpoint: &'a Endpoint,
+) -> Option<Asked<'a>> {
     (endpoint.id == protocol.analysis.primary)
-        .then(|| protocol.primary_estimator(endpoint).ok())
+        .then(|| protocol.primary_asked(endpoint).ok())
         .flatten()
 }
 
-fn entries(
-    protocol: &Protocol,
-    dataset: &Dataset,
-    endpoint: &Endpoint,
-    known: &Known,
-) -> Vec<Entry> {
-    let control = protocol.control();
-    if known.id == "kaplan_meier" {
-        return (0..protocol.arms.len())
-            .map(|arm| one_arm(protocol, dataset, endpoint, known, arm))
-            .collect();
+impl<'a> Run<'a> {
+    /// The estimators of an endpoint, the primary one first.
+    fn estimators(&self, endpoint: &'a Endpoint) -> Vec<Asked<'a>> {
+        let told =
+            |entry: &catalogue::Entry| !entry.needs_received() || self.dataset.received.is_some();
+        let mut wanted: Vec<Asked> = match &endpoint.estimators {
+            Some(texts) => texts
+                .iter()
+                .filter_map(|text| Asked::parse(text).ok())
+                .collect(),
+            None => catalogue::defaults(endpoint.outcome())
+                .filter(|entry| told(entry))
+                .map(|entry| Asked {
+                    entry,
+                    option: None,
+                })
+                .collect(),
+        };
+        if let Some(primary) = primary_asked(self.protocol, endpoint) {
+            wanted.retain(|asked| asked.name() != primary.name());
+            wanted.insert(0, primary);
+        }
+        wanted
     }
-    (0..protocol.arms.len())
-        .filter(|arm| *arm != control)
-        .map(|arm| two_arms(protocol, dataset, endpoint, known, arm))
-        .collect()
-}
 
-/// A curve of its own for each arm.
-fn one_arm(
-    protocol: &Protocol,
-    dataset: &Dataset,
-    endpoint: &Endpoint,
-    known: &Known,
-    arm: usize,
-) -> Entry {
-    let question = Question::two_sided(protocol.analysis.confidence_level());
-    let Values::Time(times) = &dataset.endpoints[&endpoint.id] else {
-        unreachable!("the catalogue lets only times through")
-    };
-    let observations: Vec<_> = dataset
-        .arms
-        .iter()
-        .zip(times)
-        .filter(|(other, _)| **other == arm)
-        .filter_map(|(_, observation)| *observation)
-        .collect();
-    let made = kaplan_meier(&observations, endpoint.horizon_weeks, &question);
-    let mut entry = blank(protocol, dataset, endpoint, known, &[arm]);
-    entry.arm = Some(protocol.arms[arm].id.clone());
-    fill(&mut entry, made, &question);
-    entry
-}
-
-fn two_arms(
-    protocol: &Protocol,
-    dataset: &Dataset,
-    endpoint: &Endpoint,
-    known: &Known,
-    arm: usize,
-) -> Entry {
-    let reference = protocol.control();
-    let strata: Vec<String> = protocol
-        .analysis_strata()
-        .into_iter()
-        .map(|factor| factor.id.clone())
-        .collect();
-    let primary = primary_estimator(protocol, endpoint).is_some_and(|other| other.id == known.id);
-    let mut entry = blank(protocol, dataset, endpoint, known, &[arm, reference]);
-    entry.arm = Some(protocol.arms[arm].id.clone());
-    entry.reference = Some(protocol.arms[reference].id.clone());
-    entry.primary = primary;
-    if known.stratified {
-        entry.stratified_by.clone_from(&strata);
-    }
-    if !known.made {
-        entry
-            .warnings
-            .push(format!("this version does not make {}", known.id));
-        return entry;
-    }
-    let comparison = Comparison {
-        dataset,
-        endpoint,
-        arm,
-        reference,
-        strata: &strata,
-    };
-    let mut question = question(protocol, endpoint, known, primary);
-    let made = if primary && protocol.analysis.hypothesis == Hypothesis::Equivalence {
-        two_one_sided(
-            &comparison,
-            known,
-            protocol.analysis.margin.unwrap_or_default(),
-            &question,
-        )
-        .map(|(made, reported)| {
-            question = reported;
-            made
-        })
-    } else {
-        comparison.make(known.id, &question)
-    };
-    fill(&mut entry, made, &question);
-    if primary {
-        let analysis = &protocol.analysis;
-        entry.aim = Some(Aim {
-            hypothesis: analysis.hypothesis,
-            margin: analysis.margin,
-        });
-        if analysis.hypothesis != Hypothesis::Superiority && entry.estimate.is_none() {
-            entry
-                .warnings
-                .push("this estimator cannot be held against a margin".into());
+    pub fn comparison(&'a self, endpoint: &'a Endpoint, arm: usize) -> Comparison<'a> {
+        Comparison {
+            protocol: self.protocol,
+            dataset: self.dataset,
+            endpoint,
+            arm,
+            reference: self.protocol.control(),
+            strata: &self.strata,
+            groups: &self.groups,
+            seed: self.seed,
         }
     }
-    entry
+
+    pub fn compared_arms(&self) -> impl Iterator<Item = usize> {
+        let control = self.protocol.control();
+        (0..self.protocol.arms.len()).filter(move |arm| *arm != control)
+    }
+
+    fn add_entries(
+        &'a self,
+        endpoint: &'a Endpoint,
+        asked: &Asked,
+        entries: &mut Vec<Entry>,
+        signed: &mut Vec<Option<f64>>,
+    ) {
+        match asked.entry.gives {
+            Gives::Subgroups => {}
+            Gives::Curve => {
+                for arm in 0..self.protocol.arms.len() {
+                    entries.push(self.one_arm(endpoint, asked, arm));
+                }
+            }
+            _ => {
+                for arm in self.compared_arms() {
+                    let (entry, z) = self.two_arms(endpoint, asked, arm);
+                    if entry.primary {
+                        signed.push(z);
+                    }
+                    entries.push(entry);
+                }
+            }
+        }
+    }
+
+    fn subgroups(&'a self) -> Vec<subgroups::Subgroup> {
+        let asks = |endpoint: &&Endpoint| {
+            self.estimators(endpoint)
+                .iter()
+                .any(|asked| asked.entry.gives == Gives::Subgroups)
+        };
+        let wanted: Vec<&Endpoint> = endpoints(self.protocol)
+            .filter(|e| self.protocol.endpoint(&e.id).is_some_and(|e| asks(&e)))
+            .collect();
+        wanted
+            .into_iter()
+            .flat_map(|endpoint| {
+                self.compared_arms()
+                    .flat_map(|arm| subgroups::of(&self.comparison(endpoint, arm), self.protocol))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// A curve of its own for each arm.
+    fn one_arm(&self, endpoint: &Endpoint, asked: &Asked, arm: usize) -> Entry {
+        let question = Question::two_sided(self.protocol.analysis.confidence_level());
+        let Values::Time(times) = &self.dataset.endpoints[&endpoint.id] else {
+            unreachable!("the catalogue lets only times through")
+        };
+        let own = || {
+            let rows = self.dataset.arms.iter().zip(times).enumerate();
+            rows.filter(|(_, (other, _))| **other == arm)
+                .filter_map(|(row, (_, observation))| Some((row, (*observation)?)))
+        };
+        let made = match asked.entry.id {
+            "cumulative_incidence" => {
+                let ended: Vec<_> = own()
+                    .map(|(row, o)| self.dataset.ended(&endpoint.id, row, o))
+                    .collect();
+                cumulative_incidence(&ended, endpoint.horizon_weeks, &question)
+            }
+            _ => {
+                let scale = asked
+                    .option
+                    .and_then(Limits::parse)
+                    .unwrap_or(Limits::LogLog);
+                let observations: Vec<_> = own().map(|(_, o)| o).collect();
+                kaplan_meier(&observations, endpoint.horizon_weeks, scale, &question)
+            }
+        };
+        let mut entry = blank(self.protocol, self.dataset, endpoint, asked, &[arm]);
+        entry.arm = Some(self.protocol.arms[arm].id.clone());
+        fill(&mut entry, made, &question);
+        entry
+    }
+
+    /// A comparison, and its z toward a larger value where it is a test without an estimate.
+    fn two_arms(
+        &'a self,
+        endpoint: &'a Endpoint,
+        asked: &Asked,
+        arm: usize,
+    ) -> (Entry, Option<f64>) {
+        let protocol = self.protocol;
+        let reference = protocol.control();
+        let primary =
+            primary_asked(protocol, endpoint).is_some_and(|other| other.name() == asked.name());
+        let mut entry = blank(protocol, self.dataset, endpoint, asked, &[arm, reference]);
+        entry.arm = Some(protocol.arms[arm].id.clone());
+        entry.reference = Some(protocol.arms[reference].id.clone());
+        entry.primary = primary;
+        if asked.entry.stratified || asked.entry.id == "randomization_test" {
+            entry.stratified_by.clone_from(&self.strata);
+        }
+        if asked.entry.gives == Gives::Regrouped {
+            entry.analysis_set = asked.entry.id;
+        }
+        let comparison = self.comparison(endpoint, arm);
+        let mut question = question(protocol, endpoint, asked.entry, primary);
+        let made = if primary && protocol.analysis.hypothesis == Hypothesis::Equivalence {
+            let margin = protocol.analysis.margin.unwrap_or_default();
+            two_one_sided(&comparison, asked, margin, &question).map(|(made, reported)| {
+                question = reported;
+                made
+            })
+        } else if asked.entry.id == "randomization_test" {
+            self.randomization_test(endpoint, (arm, reference), &question)
+        } else {
+            comparison.make(asked, &question)
+        };
+        let signed = made.as_ref().ok().and_then(|made| made.signed);
+        fill(&mut entry, made, &question);
+        if primary {
+            let analysis = &protocol.analysis;
+            entry.aim = Some(Aim {
+                hypothesis: analysis.hypothesis,
+                margin: analysis.margin,
+            });
+            if analysis.hypothesis != Hypothesis::Superiority && entry.estimate.is_none() {
+                entry
+                    .warnings
+                    .push("this estimator cannot be held against a margin".into());
+            }
+        }
+        (entry, signed)
+    }
+
+    /// The trial drawn anew for every randomization test that is asked for, and for the arms' numbers.
+    fn drawn_anew(&self, draws: u32) -> Result<Redraws<'a>, Fault> {
+        let has_levels =
+            |factor: &&String| matches!(self.dataset.factors.get(*factor), Some(Column::Levels(_)));
+        let strata: Vec<String> = self.strata.iter().filter(has_levels).cloned().collect();
+        let mut wanted = Vec::new();
+        for endpoint in endpoints(self.protocol) {
+            let asked = self.estimators(endpoint);
+            if asked
+                .iter()
+                .any(|asked| asked.entry.id == "randomization_test")
+            {
+                wanted.extend(self.compared_arms().map(|arm| Wanted {
+                    endpoint,
+                    arm,
+                    strata: &strata,
+                }));
+            }
+        }
+        Redraws::of(self.protocol, self.dataset, &wanted, self.seed, draws)
+    }
+
+    fn randomization_test(
+        &self,
+        endpoint: &Endpoint,
+        arms: (usize, usize),
+        question: &Question,
+    ) -> Result<Made, Fault> {
+        let redraws = self.redraws.as_ref().map_err(Clone::clone)?;
+        rerandomization::test(redraws, self.dataset, endpoint, arms, question)
+    }
 }
 
 /// The question of a comparison: the primary one is held against the margin, every other against no
 /// difference.
-fn question(protocol: &Protocol, endpoint: &Endpoint, known: &Known, primary: bool) -> Question {
+pub(super) fn question(
+    protocol: &Protocol,
+    endpoint: &Endpoint,
+    known: &catalogue::Entry,
+    primary: bool,
+) -> Question {
     let analysis = &protocol.analysis;
-    let toward_benefit = match endpoint.better {
-        Better::Higher => Alternative::Greater,
-        Better::Lower => Alternative::Less,
-    };
     let against_margin = primary && analysis.hypothesis == Hypothesis::NonInferiority;
     Question {
         level: analysis.confidence_level(),
@@ -193,21 +354,33 @@ fn question(protocol: &Protocol, endpoint: &Endpoint, known: &Known, primary: bo
             f64::from(u8::from(known.is_ratio()))
         },
         alternative: if analysis.sides == 1 {
-            toward_benefit
+            toward_benefit(endpoint, known)
         } else {
             Alternative::TwoSided
         },
     }
 }
 
+/// The direction of the effect that is a benefit. More hazard, and more events than expected, mean
+/// less time.
+pub(super) fn toward_benefit(endpoint: &Endpoint, known: &catalogue::Entry) -> Alternative {
+    use crate::protocol::EndpointKind::TimeToEvent;
+    let counts_events =
+        known.shortens_time() || (known.gives == Gives::Test && endpoint.kind == TimeToEvent);
+    match (endpoint.better, counts_events) {
+        (Better::Higher, false) | (Better::Lower, true) => Alternative::Greater,
+        (Better::Lower, false) | (Better::Higher, true) => Alternative::Less,
+    }
+}
+
 /// Two one-sided tests (Schuirmann 1987): the one that speaks less against its null is reported.
 fn two_one_sided(
     comparison: &Comparison,
-    known: &Known,
+    asked: &Asked,
     margin: f64,
     question: &Question,
 ) -> Result<(Made, Question), Fault> {
-    let (low, high) = match known.is_ratio() {
+    let (low, high) = match asked.entry.is_ratio() {
         true => (margin.min(1.0 / margin), margin.max(1.0 / margin)),
         false => (-margin, margin),
     };
@@ -221,8 +394,8 @@ fn two_one_sided(
         alternative: Alternative::Less,
         ..*question
     };
-    let against_below = comparison.make(known.id, &below)?;
-    let against_above = comparison.make(known.id, &above)?;
+    let against_below = comparison.make(asked, &below)?;
+    let against_above = comparison.make(asked, &above)?;
     let (mut made, reported) = if against_below.estimate.p_value >= against_above.estimate.p_value {
         (against_below, below)
     } else {
@@ -239,7 +412,7 @@ fn blank(
     protocol: &Protocol,
     dataset: &Dataset,
     endpoint: &Endpoint,
-    known: &Known,
+    asked: &Asked,
     arms: &[usize],
 ) -> Entry {
     let values = &dataset.endpoints[&endpoint.id];
@@ -259,10 +432,18 @@ fn blank(
         warnings: dataset
             .endpoint_warnings
             .get(&endpoint.id)
+            .into_iter()
+            .flatten()
+            .filter(|warning| *warning != COMPETING || !tells_competing(asked))
             .cloned()
-            .unwrap_or_default(),
-        ..Entry::empty(protocol, &endpoint.id, known.id, "as_randomized")
+            .collect(),
+        ..Entry::empty(protocol, &endpoint.id, &asked.name(), "as_randomized")
     }
+}
+
+/// Whether the estimator tells competing events apart.
+fn tells_competing(asked: &Asked) -> bool {
+    ["cumulative_incidence", "gray_test", "fine_gray"].contains(&asked.entry.id)
 }
 
 /// Participants of an arm with a value, with an event, and without a value.
@@ -321,6 +502,7 @@ pub(super) fn fill(entry: &mut Entry, made: Result<Made, Fault>, question: &Ques
         return;
     }
     entry.measure = made.measure;
+    entry.details = (!made.details.is_empty()).then_some(made.details);
     entry.estimate = estimate;
     entry.standard_error = standard_error;
     entry.confidence = limits.map(|(lower, upper)| Confidence {
@@ -348,8 +530,8 @@ fn warnings(protocol: &Protocol, dataset: &Dataset) -> Vec<String> {
     let mut warnings = dataset.warnings.clone();
     if protocol.analysis.looks.is_some() {
         warnings.push(
-            "the protocol plans looks: p-values and intervals here are fixed-sample ones and are \
-             not held against its boundaries"
+            "the protocol plans looks: p-values and intervals of the single estimates are fixed-sample \
+             ones; what they say at a look stands under \"sequential\""
                 .into(),
         );
     }

@@ -8,6 +8,7 @@ use super::estimators::{Made, counts, kaplan_meier};
 use super::plan::fill;
 use crate::protocol::{Endpoint, Protocol};
 use crate::statistics::proportions::wilson;
+use crate::statistics::survival::Limits;
 use crate::statistics::{ARM, Estimate, Fault, Question, means};
 use std::collections::BTreeMap;
 
@@ -42,6 +43,9 @@ pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
         software: Software::this(),
         flow,
         balance: Vec::new(),
+        balance_test: Vec::new(),
+        sample_ratio: Vec::new(),
+        multiplicity: None,
         estimates: protocol
             .endpoints
             .iter()
@@ -75,7 +79,7 @@ fn entry(protocol: &Protocol, dataset: &Dataset, endpoint: &Endpoint) -> Entry {
         Values::Time(values) => {
             let known: Vec<_> = values.iter().copied().flatten().collect();
             let events = known.iter().filter(|observation| observation.event).count();
-            let made = kaplan_meier(&known, endpoint.horizon_weeks, &question);
+            let made = kaplan_meier(&known, endpoint.horizon_weeks, Limits::LogLog, &question);
             ("pooled_kaplan_meier", known.len(), Some(events), made)
         }
     };

@@ -1,7 +1,10 @@
 //! `lodkast analyse`: analyses a data file where it lies.
 
 use super::{Done, Stopped, print, read_file, read_protocol};
-use crate::analysis::{self, Dataset};
+use crate::analysis::settings::USUAL_DRAWS;
+use crate::analysis::{self, Dataset, Look, Settings};
+use crate::protocol::Protocol;
+use crate::randomization::Seed;
 use crate::report;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -22,24 +25,27 @@ pub struct Options {
     protocol: PathBuf,
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Seed of the randomization test, 64 hexadecimal digits; this version does not make that test
+    /// Seed of re-draws and imputations, 64 hexadecimal digits; else made of the digests of protocol
+    /// and data
     #[arg(long, value_name = "HEX")]
     seed: Option<String>,
-    /// Draws of the randomization test; this version does not make that test
+    /// Re-draws of the randomization test
+    #[arg(long, value_name = "N", default_value_t = USUAL_DRAWS,
+        value_parser = clap::value_parser!(u32).range(99..=1_000_000))]
+    draws: u32,
+    /// The planned look that this analysis is, counted from 1
     #[arg(long, value_name = "N")]
-    draws: Option<u32>,
+    look: Option<usize>,
 }
 
 pub fn run(options: &Options) -> Done {
     let protocol = read_protocol(&options.protocol)?;
+    let settings = settings(options, &protocol)?;
     let bytes = read_file(&options.data)?;
     let dataset = Dataset::from_csv(&protocol, &bytes)
         .map_err(|faults| Stopped::faults(&options.data, &faults))?;
-    let mut document = analysis::run(&protocol, hex::encode(protocol.digest()), &dataset);
-    if options.seed.is_some() || options.draws.is_some() {
-        let unused = "--seed and --draws have no effect: this version makes no randomization test";
-        document.warnings.push(unused.into());
-    }
+    let digest = hex::encode(protocol.digest());
+    let document = analysis::run(&protocol, digest, &dataset, &settings);
     match options.format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&document).map_err(Stopped::failed)?;
@@ -48,4 +54,30 @@ pub fn run(options: &Options) -> Done {
         Format::Text => print(&report::text(&protocol, &document)),
         Format::Html => print(&report::html(&protocol, &document)),
     }
+}
+
+fn settings(options: &Options, protocol: &Protocol) -> Result<Settings, Stopped> {
+    let seed = options.seed.as_deref().map(|text| {
+        let seed = Seed::from_hex(text)
+            .ok_or_else(|| Stopped::input("--seed is not 64 hexadecimal digits"));
+        seed.map(|seed| *seed.bytes())
+    });
+    let planned = protocol
+        .analysis
+        .looks
+        .as_ref()
+        .map_or(0, |looks| looks.information.len());
+    if options.look.is_some_and(|look| look == 0 || look > planned) {
+        return Err(Stopped::input(format!(
+            "--look: the protocol plans {planned} looks"
+        )));
+    }
+    Ok(Settings {
+        seed: seed.transpose()?,
+        draws: options.draws,
+        look: options.look.map(|number| Look {
+            number,
+            earlier: Vec::new(),
+        }),
+    })
 }

@@ -9,7 +9,7 @@ use super::idempotency::{Idempotency, once};
 use super::{Refusal, Service, new_id};
 use crate::access::{Caller, Right};
 use crate::analysis::facts::CutData;
-use crate::analysis::{Dataset, run, run_pooled};
+use crate::analysis::{Dataset, Look, Settings, run, run_pooled};
 use crate::store::{AnalysisRow, ResultRow, StoreError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -216,13 +216,61 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
         .map_err(|fault| Refusal::Internal(fault.to_string()))?;
     // The bare digest of the protocol is not told before unblinding: block sizes could be tried out.
     let digest = registration.protocol_commitment.clone();
-    let analyse = if row.pooled { run_pooled } else { run };
-    let document = analyse(&registration.protocol, digest, &dataset);
+    let document = if row.pooled {
+        run_pooled(&registration.protocol, digest, &dataset)
+    } else {
+        let settings = settings(service, &row)?;
+        run(&registration.protocol, digest, &dataset, &settings)
+    };
     let result = serde_json::to_string(&document)
         .map_err(|fault| Refusal::Internal(format!("a result cannot be written: {fault}")))?;
     let row = result_row(service, id, Some(result), None);
     service.store.write(|tx| keep(tx, &row))?;
     Ok(())
+}
+
+/// The settings of an analysis by arm; a look counts on the information that earlier looks had.
+fn settings(service: &Service, row: &AnalysisRow) -> Result<Settings, Refusal> {
+    let mut look = None;
+    if let Some(number) = row.look.and_then(|look| usize::try_from(look).ok()) {
+        let mut earlier = vec![None; number.saturating_sub(1)];
+        service.store.read(|tx| {
+            for (i, fraction) in earlier.iter_mut().enumerate() {
+                *fraction = fraction_at(tx, &row.trial_id, i as i32 + 1, row.data_cut)?;
+            }
+            Ok::<_, Refusal>(())
+        })?;
+        look = Some(Look { number, earlier });
+    }
+    Ok(Settings {
+        draws: service.config.analysis.redraws,
+        look,
+        seed: None,
+    })
+}
+
+/// The information fraction of the first analysis that was this look, over a cut no later than `cut`.
+fn fraction_at(
+    tx: &mut crate::store::Tx,
+    trial: &str,
+    look: i32,
+    cut: i64,
+) -> Result<Option<f64>, Refusal> {
+    for row in tx.list_looks(trial, look)? {
+        if row.data_cut > cut {
+            continue;
+        }
+        let Some(text) = tx.find_result(&row.id)?.and_then(|result| result.result) else {
+            continue;
+        };
+        let document: Value = serde_json::from_str(&text)
+            .map_err(|_| Refusal::Internal("a kept result cannot be read".into()))?;
+        let fraction = document["sequential"]["arms"][0]["fraction"].as_f64();
+        if fraction.is_some() {
+            return Ok(fraction);
+        }
+    }
+    Ok(None)
 }
 
 fn result_row(

@@ -224,11 +224,21 @@ fn primary_estimator(protocol: &Protocol, endpoint: &Endpoint, faults: &Faults) 
         Ok(chosen) => chosen,
         Err(detail) => return faults.add("analysis.estimator", detail),
     };
-    if chosen.gives == Gives::Curve {
-        faults.add(
+    match chosen.gives {
+        Gives::Effect | Gives::Test => {}
+        Gives::Curve => faults.add(
             "analysis.estimator",
             "describes one arm: it compares nothing",
-        );
+        ),
+        Gives::Bounds | Gives::Regrouped | Gives::Subgroups => faults.add(
+            "analysis.estimator",
+            "gives no single effect of the arms as drawn",
+        ),
+    }
+    if ["complier_average_effect", "cost_effectiveness"].contains(&chosen.id)
+        && protocol.analysis.hypothesis != Hypothesis::Superiority
+    {
+        faults.add("analysis.estimator", "cannot be held against a margin");
     }
     if chosen.gives == Gives::Test && protocol.analysis.hypothesis != Hypothesis::Superiority {
         let detail = format!(

@@ -23,7 +23,7 @@ pub use level::level_fault;
 pub use read::{from_json, from_toml, from_value, place_of};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};
 
-use crate::statistics::catalogue;
+use crate::statistics::catalogue::{self, Asked};
 use serde_json::Value;
 
 crate::vocabulary! {
@@ -165,18 +165,27 @@ impl Protocol {
 
     /// The one primary estimator of the primary endpoint: the one that the plan names, else the
     /// first that the endpoint names, else the first default of its kind.
+    pub fn primary_asked<'a>(&'a self, endpoint: &'a Endpoint) -> Result<Asked<'a>, String> {
+        let named = self.analysis.estimator.as_ref();
+        let listed = endpoint.estimators.iter().flatten().next();
+        match named.or(listed) {
+            Some(text) => catalogue::usable(text, endpoint.outcome()),
+            None => catalogue::defaults(endpoint.outcome())
+                .next()
+                .map(|entry| Asked {
+                    entry,
+                    option: None,
+                })
+                .ok_or_else(|| "is missing: this kind has no default".into()),
+        }
+    }
+
+    /// Its entry in the catalogue.
     pub fn primary_estimator(
         &self,
         endpoint: &Endpoint,
     ) -> Result<&'static catalogue::Entry, String> {
-        let named = self.analysis.estimator.as_ref();
-        let listed = endpoint.estimators.iter().flatten().next();
-        match named.or(listed) {
-            Some(id) => catalogue::usable(id, endpoint.outcome()),
-            None => catalogue::defaults(endpoint.outcome())
-                .next()
-                .ok_or_else(|| "is missing: this kind has no default".into()),
-        }
+        self.primary_asked(endpoint).map(|asked| asked.entry)
     }
 
     /// The factors by which stratified estimators are stratified: those the plan names, else every

@@ -16,7 +16,7 @@ mod vectors;
 
 pub use keys::StreamKeys;
 pub use methods::{Allocator, Clusters, Minimization, MinimizationState, NotDrawn, UnitDraw};
-pub use redraw::Redraw;
+pub use redraw::{Enumerated, Redraw};
 pub use replay::{Drawn, Replay};
 pub use seed::{Commitment, Secret, Seed};
 pub use stratum::StratumLabel;

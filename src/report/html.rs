@@ -1,6 +1,6 @@
 //! The document of an analysis as one page of HTML that needs nothing else.
 
-use super::numbers::{aim, counts, endpoint_label, estimate, test};
+use super::numbers::{aim, counts, endpoint_label, estimate, interval, p_value, short, test};
 use crate::analysis::Document;
 use crate::analysis::document::Entry;
 use crate::analysis::flow::Flow;
@@ -29,6 +29,8 @@ pub fn html(protocol: &Protocol, document: &Document) -> String {
                     h2 { (endpoint_label(protocol, &group[0].endpoint)) }
                     (table(group))
                 }
+                (looks(document))
+                (subgroups(document))
                 @for warning in &document.warnings { p.warning { (warning) } }
                 p { small {
                     (document.data.rows) " participants. Data " code { (document.data.digest) }
@@ -40,6 +42,61 @@ pub fn html(protocol: &Protocol, document: &Document) -> String {
         }
     };
     page.into_string()
+}
+
+/// What the plan of looks makes of the primary estimate.
+fn looks(document: &Document) -> Markup {
+    let told = |value: Option<f64>| value.map_or(String::new(), short);
+    html! {
+        @if let Some(sequential) = &document.sequential {
+            h2 { "Looks" }
+            table {
+                thead { tr { th { "Arm" } th { "Information fraction" } th { "z" } th { "Boundary" } th { "Decision" } th { "Interval at any moment" } } }
+                tbody {
+                    @for at in &sequential.arms {
+                        tr {
+                            td { (at.arm) }
+                            td { (told(at.fraction)) }
+                            td { (told(at.z)) }
+                            td { (told(at.boundary.as_ref().map(|boundary| boundary.upper))) }
+                            td { @if let Some(decision) = at.decision { (decision) } }
+                            td {
+                                @if let Some(limits) = &at.always_valid { (interval(limits)) }
+                                @for warning in &at.warnings { br; span.warning { (warning) } }
+                            }
+                        }
+                    }
+                }
+            }
+            @for warning in &sequential.warnings { p.warning { (warning) } }
+        }
+    }
+}
+
+fn subgroups(document: &Document) -> Markup {
+    html! {
+        @for group in &document.subgroups {
+            h2 { (group.endpoint) " by " (group.factor) }
+            table {
+                thead { tr { th { "Level" } th { "Estimate (" (group.arm) " against " (group.reference) ")" } } }
+                tbody {
+                    @for level in &group.levels {
+                        tr {
+                            td { (level.level) }
+                            td {
+                                @match (level.estimate, &level.confidence) {
+                                    (Some(estimate), Some(limits)) => { (short(estimate)) " (" (interval(limits)) ")" }
+                                    _ if level.suppressed => { "too few to be told" }
+                                    _ => { "not estimated" }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            @if let Some(test) = &group.interaction { p { "Interaction: Q " (short(test.q)) ", df " (test.df) ", p " (p_value(test.p_value)) "." } }
+        }
+    }
 }
 
 fn flow(flow: &Flow) -> Markup {

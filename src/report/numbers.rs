@@ -1,6 +1,6 @@
 //! Numbers as they are printed: never more digits than they bear, never a bare estimate.
 
-use crate::analysis::document::Entry;
+use crate::analysis::document::{Confidence, Entry};
 use crate::protocol::Protocol;
 
 /// Four significant digits, at least.
@@ -26,18 +26,23 @@ pub(super) fn p_value(value: f64) -> String {
 pub(super) fn estimate(entry: &Entry) -> String {
     match (entry.estimate, entry.confidence) {
         (Some(estimate), Some(limits)) => {
-            let level = (limits.level * 1_000.0).round() / 10.0;
-            format!(
-                "{} ({level}% CI {} to {})",
-                short(estimate),
-                short(limits.lower),
-                short(limits.upper)
-            )
+            format!("{} ({})", short(estimate), interval(&limits))
         }
+        (None, Some(limits)) => format!("within bounds ({})", interval(&limits)),
         (Some(estimate), None) => short(estimate),
-        (None, _) if entry.statistic.is_some() => "a test".into(),
-        (None, _) => "not estimated".into(),
+        (None, None) if entry.p_value.is_some() => "a test".into(),
+        (None, None) => "not estimated".into(),
     }
+}
+
+/// Limits with their level.
+pub(super) fn interval(limits: &Confidence) -> String {
+    let level = (limits.level * 1_000.0).round() / 10.0;
+    format!(
+        "{level}% CI {} to {}",
+        short(limits.lower),
+        short(limits.upper)
+    )
 }
 
 /// The statistic and p-value.

@@ -1,6 +1,6 @@
 //! The document of an analysis as text for a terminal.
 
-use super::numbers::{aim, counts, endpoint_label, estimate, test};
+use super::numbers::{aim, counts, endpoint_label, estimate, interval, p_value, short, test};
 use crate::analysis::Document;
 use crate::analysis::flow::Flow;
 use crate::protocol::Protocol;
@@ -34,6 +34,9 @@ pub fn text(protocol: &Protocol, document: &Document) -> String {
             let _ = writeln!(out, "      ! {warning}");
         }
     }
+    out.push_str(&looks(document));
+    out.push_str(&subgroups(document));
+    out.push_str(&numbers_of_the_draw(document));
     out.push('\n');
     for warning in &document.warnings {
         let _ = writeln!(out, "! {warning}");
@@ -47,6 +50,122 @@ pub fn text(protocol: &Protocol, document: &Document) -> String {
         document.software.name,
         document.software.version,
     );
+    out
+}
+
+/// What the plan of looks makes of the primary estimate.
+fn looks(document: &Document) -> String {
+    let mut out = String::new();
+    let Some(sequential) = &document.sequential else {
+        return out;
+    };
+    let look = sequential
+        .look
+        .map_or("no planned look".into(), |look| format!("look {look}"));
+    let _ = writeln!(
+        out,
+        "\nLooks ({}, {look} of {})",
+        sequential.spending,
+        sequential.planned.len()
+    );
+    for at in &sequential.arms {
+        let part = |name: &str, value: Option<f64>| {
+            value.map_or(String::new(), |value| format!("  {name} {}", short(value)))
+        };
+        let _ = writeln!(
+            out,
+            "  {}{}{}{}{}",
+            at.arm,
+            part("information fraction", at.fraction),
+            part("z", at.z),
+            part(
+                "boundary",
+                at.boundary.as_ref().map(|boundary| boundary.upper)
+            ),
+            at.decision
+                .map_or(String::new(), |decision| format!("  {decision}")),
+        );
+        let intervals = [
+            ("holds at all looks", at.repeated_confidence),
+            (
+                "after the stop",
+                at.after_stop.as_ref().and_then(|after| after.confidence),
+            ),
+            ("holds at any moment", at.always_valid),
+        ];
+        for (name, limits) in intervals {
+            if let Some(limits) = limits {
+                let _ = writeln!(out, "      {name}: {}", interval(&limits));
+            }
+        }
+        if let Some(chances) = &at.chances {
+            let _ = writeln!(
+                out,
+                "      chance of success later: {} on the trend, {} predictive",
+                short(chances.conditional_power_trend),
+                short(chances.predictive_power)
+            );
+        }
+        for warning in at.warnings.iter() {
+            let _ = writeln!(out, "      ! {warning}");
+        }
+    }
+    for warning in &sequential.warnings {
+        let _ = writeln!(out, "  ! {warning}");
+    }
+    out
+}
+
+fn subgroups(document: &Document) -> String {
+    let mut out = String::new();
+    for group in &document.subgroups {
+        let _ = writeln!(
+            out,
+            "\n{} by {} ({}, {} against {})",
+            group.endpoint, group.factor, group.estimator, group.arm, group.reference
+        );
+        for level in &group.levels {
+            let told = match (level.estimate, &level.confidence) {
+                _ if level.suppressed => "too few to be told".into(),
+                (Some(estimate), Some(limits)) => {
+                    format!("{} ({})", short(estimate), interval(limits))
+                }
+                _ => "not estimated".into(),
+            };
+            let _ = writeln!(out, "  {:<28} {told}", level.level);
+        }
+        if let Some(test) = &group.interaction {
+            let _ = writeln!(
+                out,
+                "  interaction: Q {}, df {}, p {}",
+                short(test.q),
+                test.df,
+                p_value(test.p_value)
+            );
+        }
+    }
+    out
+}
+
+fn numbers_of_the_draw(document: &Document) -> String {
+    let mut out = String::new();
+    if !document.sample_ratio.is_empty() {
+        out.push_str("\nNumbers of the arms against the trial's own re-draws\n");
+    }
+    for ratio in &document.sample_ratio {
+        let n: Vec<String> = ratio
+            .n
+            .iter()
+            .map(|(arm, n)| format!("{arm} {n}"))
+            .collect();
+        let _ = writeln!(
+            out,
+            "  {}: {}, p {}",
+            ratio.of,
+            n.join(", "),
+            p_value(ratio.p_value)
+        );
+    }
     out
 }
 

@@ -1,7 +1,6 @@
 //! The estimators by their ids: which outcome each one takes, and which are made by default.
 //!
-//! An id that is listed with `made: false` is part of the vocabulary of protocols but not made by
-//! this version: asking for it gives an estimate of null with a warning, never another estimator.
+//! An option may stand behind an id, after a colon: `ancova:hc3`, `cox:breslow`, `fleming_harrington:0,1`.
 
 /// The shape of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +20,25 @@ pub enum Gives {
     Test,
     /// A description of one arm.
     Curve,
+    /// Two ends between which an effect lies.
+    Bounds,
+    /// The effect in groups that were not drawn.
+    Regrouped,
+    /// The effect by level of a factor.
+    Subgroups,
+}
+
+/// What may stand behind the id, after a colon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Options {
+    None,
+    OneOf(&'static [&'static str]),
+    /// rho and gamma, each from 0 to 10.
+    Weights,
+    /// A whole number from 2 to 1000.
+    Number,
+    /// The id of an endpoint.
+    Endpoint,
 }
 
 /// One entry of the catalogue.
@@ -34,27 +52,19 @@ pub struct Entry {
     pub default_for: &'static [Outcome],
     /// It uses the analysis strata.
     pub stratified: bool,
-    /// This version makes it.
-    pub made: bool,
+    pub options: Options,
 }
 
 use Outcome::{Binary, Continuous, Count, TimeToEvent};
 
-const fn planned(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
+const fn made(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
     Entry {
         id,
         outcomes,
         gives: Gives::Effect,
         default_for: &[],
         stratified: false,
-        made: false,
-    }
-}
-
-const fn made(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
-    Entry {
-        made: true,
-        ..planned(id, outcomes)
+        options: Options::None,
     }
 }
 
@@ -65,6 +75,18 @@ impl Entry {
             || ["cox", "fine_gray", "cause_specific_cox", "fisher_exact"]
                 .iter()
                 .any(|id| self.id.starts_with(id))
+    }
+
+    /// Whether a larger effect means a shorter time: ratios of hazards.
+    pub fn shortens_time(&self) -> bool {
+        ["cox", "fine_gray", "cause_specific_cox"]
+            .iter()
+            .any(|id| self.id.starts_with(id))
+    }
+
+    /// It needs to know what was received; by default it is made only where the data tell.
+    pub fn needs_received(&self) -> bool {
+        ["complier_average_effect", "per_protocol", "as_treated"].contains(&self.id)
     }
 
     const fn by_default(self) -> Self {
@@ -91,6 +113,10 @@ impl Entry {
             ..self
         }
     }
+
+    const fn with(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
 }
 
 const NUMBER: &[Outcome] = &[Continuous, Count, Binary];
@@ -98,6 +124,10 @@ const COUNTED: &[Outcome] = &[Count];
 const DICHOTOMY: &[Outcome] = &[Binary];
 const TIME: &[Outcome] = &[TimeToEvent];
 const ANY: &[Outcome] = &[Binary, Continuous, Count, TimeToEvent];
+
+const HC: Options = Options::OneOf(&["hc0", "hc1", "hc2", "hc3"]);
+const CR: Options = Options::OneOf(&["cr0", "cr1", "cr2"]);
+const TIES: Options = Options::OneOf(&["efron", "breslow", "exact", "robust"]);
 
 /// Every id, in the order in which the estimates of an endpoint are reported.
 pub const ESTIMATORS: &[Entry] = &[
@@ -119,7 +149,9 @@ pub const ESTIMATORS: &[Entry] = &[
     made("mantel_haenszel_odds_ratio", DICHOTOMY)
         .by_default()
         .by_strata(),
-    planned("risk_difference_miettinen_nurminen_stratified", DICHOTOMY).by_strata(),
+    made("risk_difference_miettinen_nurminen_stratified", DICHOTOMY)
+        .by_default()
+        .by_strata(),
     made("cochran_mantel_haenszel", DICHOTOMY)
         .giving(Gives::Test)
         .by_default()
@@ -127,54 +159,129 @@ pub const ESTIMATORS: &[Entry] = &[
     made("breslow_day_tarone", DICHOTOMY)
         .giving(Gives::Test)
         .by_strata(),
-    planned("standardized_risk_difference", DICHOTOMY).by_strata(),
+    made("standardized_risk_difference", DICHOTOMY)
+        .by_default()
+        .by_strata(),
     made("difference_in_means_welch", NUMBER).by_default_for(&[Continuous]),
-    planned("blocked_difference_in_means", NUMBER).by_strata(),
-    planned("ancova", NUMBER).by_strata(),
-    planned("lin", NUMBER).by_strata(),
-    planned("ancova_clustered", NUMBER).by_strata(),
-    planned("lin_clustered", NUMBER).by_strata(),
-    planned("difference_in_means_clustered", NUMBER),
+    made("blocked_difference_in_means", NUMBER)
+        .by_default_for(&[Continuous])
+        .by_strata(),
+    made("ancova", NUMBER).by_strata().with(HC),
+    made("lin", NUMBER)
+        .by_default_for(&[Continuous])
+        .by_strata()
+        .with(HC),
+    made("difference_in_means_clustered", NUMBER).with(CR),
+    made("ancova_clustered", NUMBER).by_strata().with(CR),
+    made("lin_clustered", NUMBER).by_strata().with(CR),
     made("log_rank", TIME).giving(Gives::Test).by_default(),
     made("log_rank_stratified", TIME)
         .giving(Gives::Test)
         .by_default()
         .by_strata(),
-    planned("fleming_harrington", TIME).giving(Gives::Test),
-    planned("cox", TIME),
-    planned("cox_stratified", TIME).by_strata(),
-    planned("cox_clustered", TIME),
+    made("fleming_harrington", TIME)
+        .giving(Gives::Test)
+        .with(Options::Weights),
+    made("cox", TIME).by_default().with(TIES),
+    made("cox_stratified", TIME)
+        .by_default()
+        .by_strata()
+        .with(TIES),
+    made("cox_clustered", TIME).with(TIES),
     made("rmst_difference", TIME).by_default(),
-    made("kaplan_meier", TIME).by_default().giving(Gives::Curve),
-    planned("rmst_ratio", TIME),
-    planned("rmst_difference_adjusted", TIME),
-    planned("cumulative_incidence", TIME).giving(Gives::Curve),
-    planned("gray_test", TIME).giving(Gives::Test),
-    planned("fine_gray", TIME),
-    planned("cause_specific_cox", TIME),
-    planned("rate_ratio_lwyy", COUNTED).by_default(),
-    planned("rate_ratio_negative_binomial", COUNTED).by_default(),
-    planned("complier_average_effect", NUMBER),
-    planned("per_protocol", ANY),
-    planned("as_treated", ANY),
-    planned("lee_bounds", NUMBER),
-    planned("manski_bounds", NUMBER),
-    planned("multiple_imputation", ANY),
-    planned("randomization_test", ANY),
-    planned("subgroup_effects", ANY),
-    planned("cost_effectiveness", NUMBER),
+    made("kaplan_meier", TIME)
+        .by_default()
+        .giving(Gives::Curve)
+        .with(Options::OneOf(&["log_log", "log", "plain"])),
+    made("rmst_ratio", TIME),
+    made("rmst_difference_adjusted", TIME).by_strata(),
+    made("cumulative_incidence", TIME).giving(Gives::Curve),
+    made("gray_test", TIME).giving(Gives::Test).by_strata(),
+    made("fine_gray", TIME),
+    made("cause_specific_cox", TIME).with(TIES),
+    made("rate_ratio_lwyy", COUNTED).by_default(),
+    made("rate_ratio_negative_binomial", COUNTED).by_default(),
+    made("complier_average_effect", NUMBER).by_default(),
+    made("per_protocol", ANY).giving(Gives::Regrouped),
+    made("as_treated", ANY).giving(Gives::Regrouped),
+    made("lee_bounds", NUMBER).giving(Gives::Bounds),
+    made("manski_bounds", NUMBER).giving(Gives::Bounds),
+    made("multiple_imputation", NUMBER).with(Options::Number),
+    made("randomization_test", ANY)
+        .giving(Gives::Test)
+        .by_default(),
+    made("subgroup_effects", ANY)
+        .giving(Gives::Subgroups)
+        .by_default(),
+    made("cost_effectiveness", NUMBER).with(Options::Endpoint),
 ];
+
+/// An estimator with the option that stands behind its id: `ancova:hc3`.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    pub entry: &'static Entry,
+    pub option: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads an id with its option.
+    pub fn parse(text: &'a str) -> Result<Self, String> {
+        let (id, option) = match text.split_once(':') {
+            Some((id, option)) => (id, Some(option)),
+            None => (text, None),
+        };
+        let entry = find(id).ok_or("is not the id of an estimator")?;
+        if let Some(option) = option {
+            check(entry.options, option)?;
+        }
+        Ok(Self { entry, option })
+    }
+
+    /// The id with its option, as it was asked for.
+    pub fn name(&self) -> String {
+        match self.option {
+            Some(option) => format!("{}:{option}", self.entry.id),
+            None => self.entry.id.to_owned(),
+        }
+    }
+}
+
+fn check(options: Options, option: &str) -> Result<(), String> {
+    match options {
+        Options::None => Err("takes no option behind a colon".into()),
+        Options::OneOf(known) if known.contains(&option) => Ok(()),
+        Options::OneOf(known) => Err(format!(
+            "takes one of these behind the colon: {}",
+            known.join(", ")
+        )),
+        Options::Weights => {
+            let power = |text: &str| text.parse::<f64>().is_ok_and(|v| (0.0..=10.0).contains(&v));
+            match option.split_once(',') {
+                Some((rho, gamma)) if power(rho) && power(gamma) => Ok(()),
+                _ => Err("takes rho,gamma behind the colon, each from 0 to 10".into()),
+            }
+        }
+        Options::Number => match option.parse::<u32>() {
+            Ok(2..=1000) => Ok(()),
+            _ => Err("takes a whole number from 2 to 1000 behind the colon".into()),
+        },
+        Options::Endpoint if option.is_empty() => {
+            Err("takes the id of an endpoint behind the colon".into())
+        }
+        Options::Endpoint => Ok(()),
+    }
+}
 
 /// The entry with this id.
 pub fn find(id: &str) -> Option<&'static Entry> {
     ESTIMATORS.iter().find(|entry| entry.id == id)
 }
 
-/// The entry with this id where it takes such an outcome, or what is wrong with asking for it.
-pub fn usable(id: &str, outcome: Outcome) -> Result<&'static Entry, String> {
-    let entry = find(id).ok_or("is not the id of an estimator")?;
-    if entry.outcomes.contains(&outcome) {
-        Ok(entry)
+/// The estimator with this id and option where it takes such an outcome, or what is wrong with it.
+pub fn usable(text: &str, outcome: Outcome) -> Result<Asked<'_>, String> {
+    let asked = Asked::parse(text)?;
+    if asked.entry.outcomes.contains(&outcome) {
+        Ok(asked)
     } else {
         Err("does not take an endpoint of this kind".into())
     }
@@ -195,7 +302,10 @@ mod tests {
     fn the_first_default_compares_arms() {
         for outcome in ANY {
             let first = defaults(*outcome).next().expect("a default");
-            assert_ne!(first.gives, Gives::Curve, "{outcome:?}");
+            assert!(
+                matches!(first.gives, Gives::Effect | Gives::Test),
+                "{outcome:?}"
+            );
         }
     }
 
@@ -204,6 +314,28 @@ mod tests {
         for entry in ESTIMATORS {
             let own = |outcome: &Outcome| entry.outcomes.contains(outcome);
             assert!(entry.default_for.iter().all(own), "{}", entry.id);
+        }
+    }
+
+    #[test]
+    fn an_option_is_checked() {
+        for good in [
+            "ancova:hc3",
+            "fleming_harrington:0,0.5",
+            "multiple_imputation:20",
+            "cox",
+        ] {
+            assert!(Asked::parse(good).is_ok(), "{good}");
+        }
+        let bad = [
+            "ancova:hc9",
+            "log_rank:x",
+            "fleming_harrington:1",
+            "multiple_imputation:1",
+            "coxx",
+        ];
+        for bad in bad {
+            assert!(Asked::parse(bad).is_err(), "{bad}");
         }
     }
 

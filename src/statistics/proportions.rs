@@ -211,7 +211,7 @@ fn score(arm: Counts, reference: Counts, delta: f64) -> f64 {
 /// Their appendix gives those proportions as the root of a cubic in trigonometric form, which loses
 /// half of all digits where events are rare. Here the root of the likelihood's own derivative is
 /// found, counted from the end of the range at which the proportions are small.
-fn constrained_variance(arm: Counts, reference: Counts, delta: f64) -> f64 {
+pub(super) fn constrained_variance(arm: Counts, reference: Counts, delta: f64) -> f64 {
     let events = arm.events + reference.events;
     let n = arm.n + reference.n;
     if 2 * events > n {

@@ -6,7 +6,10 @@
 //! (1986) 311-323 (odds ratio): their variances hold for few large and for many sparse strata. Breslow
 //! and Day 1980; Tarone, Biometrika 72 (1985) 91-95.
 
-use super::{ARM, Estimate, Fault, Question, REFERENCE, proportions::Counts};
+use super::distributions::normal_p;
+use super::proportions::{Counts, constrained_variance};
+use super::roots::bisect;
+use super::{ARM, Estimate, Fault, Question, REFERENCE, Statistic, StatisticName};
 
 /// The two arms of one stratum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -199,20 +202,92 @@ fn fitted(n1: f64, n2: f64, m: f64, odds_ratio: f64) -> f64 {
 
 /// The Cochran-Mantel-Haenszel test of 2 x 2 x K tables, without continuity correction.
 pub fn cochran_mantel_haenszel(tables: &[Table]) -> Result<Estimate, Fault> {
+    cochran_mantel_haenszel_z(tables).map(|(made, _)| made)
+}
+
+/// The same with z: above 0 where the arm has more events than expected.
+pub fn cochran_mantel_haenszel_z(tables: &[Table]) -> Result<(Estimate, f64), Fault> {
     let (tables, warnings) = comparable(tables)?;
     let (mut excess, mut variance) = (0.0, 0.0);
     for table in &tables {
         let (n1, n2) = (table.arm.n as f64, table.reference.n as f64);
         let (n, m) = (n1 + n2, (table.arm.events + table.reference.events) as f64);
         excess += table.arm.events as f64 - n1 * m / n;
-        variance += n1 * n2 * m * (n - m) / (n * n * (n - 1.0));
+        if n > 1.0 {
+            variance += n1 * n2 * m * (n - m) / (n * n * (n - 1.0));
+        }
     }
     if variance <= 0.0 {
         return Err(Fault::NoVariation);
     }
-    Ok(Estimate {
+    let made = Estimate {
         warnings,
         ..Estimate::chi_square(excess * excess / variance, 1.0)
+    };
+    Ok((made, excess / variance.sqrt()))
+}
+
+/// The stratified score interval of a risk difference, with Mantel-Haenszel weights w = n1 n2 / N.
+///
+/// z(d) = sum w (p1 - p2 - d) over the root of sum w^2 V(d), V each stratum's variance at the risks that
+/// are likeliest under the difference d, times N/(N - 1) (Miettinen and Nurminen 1985; the weights are
+/// not their iterated ones).
+pub fn miettinen_nurminen(tables: &[Table], question: &Question) -> Result<Estimate, Fault> {
+    let (tables, warnings) = comparable(tables)?;
+    let weights: Vec<f64> = tables
+        .iter()
+        .map(|table| {
+            let (n1, n2) = (table.arm.n as f64, table.reference.n as f64);
+            n1 * n2 / (n1 + n2)
+        })
+        .collect();
+    let total: f64 = weights.iter().sum();
+    let over = |value: &dyn Fn(&Table) -> f64, power: i32| -> f64 {
+        let parts = tables.iter().zip(&weights);
+        parts
+            .map(|(table, w)| (w / total).powi(power) * value(table))
+            .sum()
+    };
+    let estimate = over(&|table| table.arm.share() - table.reference.share(), 1);
+    let variance = |d: f64| {
+        over(
+            &|table| constrained_variance(table.arm, table.reference, d),
+            2,
+        )
+    };
+    let score = |d: f64| match (estimate - d, variance(d)) {
+        (0.0, _) => 0.0,
+        (distance, variance) if variance <= 0.0 => distance.signum() * f64::MAX,
+        (distance, variance) => distance / variance.sqrt(),
+    };
+    let z = question.z();
+    let limits = (
+        bisect(-1.0, estimate, |d| score(d) - z),
+        bisect(estimate, 1.0, |d| score(d) + z),
+    );
+    let at_null = score(question.null);
+    if at_null.abs() == f64::MAX {
+        return Err(Fault::NoVariation);
+    }
+    let unpooled = over(
+        &|table| {
+            let part = |counts: Counts| counts.share() * (1.0 - counts.share()) / counts.n as f64;
+            part(table.arm) + part(table.reference)
+        },
+        2,
+    );
+    Ok(Estimate {
+        estimate: Some(estimate),
+        standard_error: Some(unpooled.sqrt()),
+        limits: Some(limits),
+        statistic: Some(Statistic {
+            name: StatisticName::Z,
+            value: at_null,
+            df: None,
+            denominator_df: None,
+        }),
+        p_value: Some(normal_p(at_null, question.alternative)),
+        warnings,
     })
 }
 
@@ -327,6 +402,30 @@ mod tests {
             cochran_mantel_haenszel(&[table(2, 7, 0, 0)]),
             Err(Fault::NoCommonStratum)
         );
+    }
+
+    /// The example of R's lrstat: all printed digits.
+    #[test]
+    fn the_stratified_score_interval_is_that_of_lrstat() {
+        let tables = [table(4, 10, 2, 20), table(3, 10, 0, 10)];
+        let made = miettinen_nurminen(&tables, &Question::two_sided(0.95)).unwrap();
+        let (lower, upper) = made.limits.unwrap();
+        assert!((made.estimate.unwrap() - 0.3).abs() < 1e-12, "{made:?}");
+        assert!(
+            (lower - 0.0825).abs() < 0.5e-4 && (upper - 0.5321).abs() < 0.5e-4,
+            "{made:?}"
+        );
+    }
+
+    #[test]
+    fn one_stratum_has_the_plain_score_interval() {
+        let question = Question::two_sided(0.95);
+        let one = table(9, 10, 3, 10);
+        let plain =
+            crate::statistics::proportions::miettinen_nurminen(one.arm, one.reference, &question);
+        let made = miettinen_nurminen(&[one], &question).unwrap();
+        let (a, b) = (made.limits.unwrap(), plain.unwrap().limits.unwrap());
+        assert!((a.0 - b.0).abs() < 1e-12 && (a.1 - b.1).abs() < 1e-12);
     }
 
     #[test]

@@ -54,6 +54,16 @@ impl Tx<'_> {
         Ok(each!(self, c => analysis_results::table.find(id).first(c).optional())?)
     }
 
+    /// The analyses by arm that were this look, in the order in which they were asked for.
+    pub fn list_looks(&mut self, trial: &str, look: i32) -> Result<Vec<AnalysisRow>, StoreError> {
+        Ok(each!(self, c => analyses::table
+            .filter(analyses::trial_id.eq(trial))
+            .filter(analyses::pooled.eq(false))
+            .filter(analyses::look.eq(look))
+            .order(analyses::id)
+            .load(c))?)
+    }
+
     /// Analyses of a trial in the order in which they were asked for, after `after`.
     pub fn list_analyses(
         &mut self,

@@ -105,7 +105,13 @@ on_both! {
         let curve = entry(result, "time_to_employment", "kaplan_meier");
         assert_eq!(curve["curve"].as_array().unwrap().len(), 27);
         assert_eq!(entry(result, "no_show", "difference_in_means_welch")["estimate"], json!(null));
-        assert!(result["sequential"].is_null());
+        let sequential = &result["sequential"];
+        assert_eq!((&sequential["look"], &sequential["planned"]), (&json!(null), &json!([0.33, 0.67, 1.0])));
+        assert!(sequential["arms"][0]["boundary"].is_null(), "{sequential}");
+        assert!(sequential["arms"][0]["z"].is_f64() && sequential["arms"][0]["fraction"].is_f64());
+        let test = entry(result, "sustained_26w", "randomization_test");
+        assert_eq!(test["details"]["redraws"], 2000);
+        assert!(test["p_value"].as_f64().unwrap() > 0.0);
         assert!(result["warnings"].to_string().contains("plans looks"));
     }
 
@@ -215,13 +221,19 @@ on_both! {
         let file = monitor.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}"));
         let read = lodkast::protocol::from_value(protocol()).unwrap();
         let dataset = lodkast::analysis::Dataset::from_csv(&read, file.text.as_bytes()).unwrap();
-        let document = lodkast::analysis::run(&read, String::new(), &dataset);
+        // The service's seed comes of its own digests.
+        let digest = |of: &str| answer["result"][of]["digest"].as_str().unwrap().to_owned();
+        let settings = lodkast::analysis::Settings {
+            seed: Some(lodkast::analysis::Settings::usual_seed(&digest("protocol"), &digest("data"))),
+            ..Default::default()
+        };
+        let document = lodkast::analysis::run(&read, String::new(), &dataset, &settings);
         let again = serde_json::to_value(&document.estimates).unwrap();
         for (service, file) in
             answer["result"]["estimates"].as_array().unwrap().iter().zip(again.as_array().unwrap())
         {
             for key in ["endpoint", "estimator", "estimate", "standard_error", "confidence", "statistic",
-                "p_value", "null", "alternative", "n", "events", "missing"] {
+                "p_value", "null", "alternative", "n", "events", "missing", "details"] {
                 assert_eq!(service[key], file[key], "{} {key}", service["estimator"]);
             }
         }

@@ -139,7 +139,9 @@ impl Case {
             return made.clone();
         }
         let made = self.make(family);
-        self.made.borrow_mut().insert(family.to_owned(), made.clone());
+        self.made
+            .borrow_mut()
+            .insert(family.to_owned(), made.clone());
         made
     }
 

@@ -3,7 +3,9 @@
 
 mod size;
 
+use super::plan::toward_benefit;
 use crate::protocol::{Better, Futility, Hypothesis, Looks, Protocol};
+use crate::statistics::Alternative;
 use crate::statistics::distributions::normal_upper;
 use crate::statistics::sequential::{Boundaries, Plan, PlanFault, Spending};
 use serde::Serialize;
@@ -71,6 +73,9 @@ pub struct Design {
     pub inflation: f64,
     pub sample_size: SampleSize,
     pub power: Vec<Power>,
+    /// Mean of z at full information under the planned effect.
+    #[serde(skip)]
+    pub drift: f64,
     pub warnings: Vec<String>,
 }
 
@@ -78,12 +83,7 @@ impl Design {
     /// Computes the design of a protocol.
     pub fn of(protocol: &Protocol) -> Result<Self, PlanFault> {
         let analysis = &protocol.analysis;
-        let symmetric = analysis.sides == 2 && analysis.hypothesis != Hypothesis::Equivalence;
-        let alpha = if symmetric {
-            analysis.alpha / 2.0
-        } else {
-            analysis.alpha
-        };
+        let (alpha, symmetric) = error_of_one_side(protocol);
         let wanted = protocol.sample_size.as_ref();
         let power = wanted.and_then(|size| size.power).unwrap_or(USUAL_POWER);
         let boundaries = Boundaries::of(&plan(analysis.looks.as_ref(), alpha, symmetric, power))?;
@@ -113,14 +113,32 @@ impl Design {
             inflation,
             power: curve(&boundaries, drift, &sample_size),
             sample_size,
+            drift,
             warnings,
         })
     }
 }
 
+impl Design {
+    /// The information (1 / variance of the estimate) at which the planned power is reached, where the
+    /// protocol assumes an effect.
+    pub fn maximum_information(&self) -> Option<f64> {
+        let distance = self.sample_size.distance()?;
+        (distance != 0.0).then(|| (self.drift / distance).powi(2))
+    }
+}
+
+/// The error in the direction of success, and whether the other direction has as much.
+pub(super) fn error_of_one_side(protocol: &Protocol) -> (f64, bool) {
+    let analysis = &protocol.analysis;
+    let symmetric = analysis.sides == 2 && analysis.hypothesis != Hypothesis::Equivalence;
+    let share = if symmetric { 2.0 } else { 1.0 };
+    (analysis.alpha / share, symmetric)
+}
+
 /// The plan of boundaries in the direction of success; without looks, one at the end.
 fn plan(looks: Option<&Looks>, alpha: f64, symmetric: bool, power: f64) -> Plan {
-    let spending = looks.map_or(Spending::ObrienFleming, spending);
+    let spending = looks.map_or(Spending::ObrienFleming, spending_of);
     let advised = looks.filter(|looks| looks.futility == Futility::NonbindingBeta && !symmetric);
     Plan {
         information: looks.map_or_else(|| vec![1.0], |looks| looks.information.clone()),
@@ -131,7 +149,7 @@ fn plan(looks: Option<&Looks>, alpha: f64, symmetric: bool, power: f64) -> Plan 
     }
 }
 
-fn spending(looks: &Looks) -> Spending {
+pub(super) fn spending_of(looks: &Looks) -> Spending {
     use crate::protocol::Spending as Named;
     match looks.spending {
         Named::ObrienFleming => Spending::ObrienFleming,
@@ -191,10 +209,15 @@ fn curve(boundaries: &Boundaries, drift: f64, size: &SampleSize) -> Vec<Power> {
 fn hypotheses(protocol: &Protocol) -> (String, String) {
     let analysis = &protocol.analysis;
     let endpoint = protocol.endpoint(&analysis.primary);
-    let better = endpoint.map_or(Better::Higher, |endpoint| endpoint.better);
-    let ratio = endpoint
-        .and_then(|endpoint| protocol.primary_estimator(endpoint).ok())
-        .is_some_and(|entry| entry.is_ratio());
+    let entry = endpoint.and_then(|endpoint| protocol.primary_estimator(endpoint).ok());
+    let ratio = entry.is_some_and(|entry| entry.is_ratio());
+    let toward = endpoint
+        .zip(entry)
+        .map(|(endpoint, entry)| toward_benefit(endpoint, entry));
+    let better = match toward {
+        Some(Alternative::Less) => Better::Lower,
+        _ => Better::Higher,
+    };
     let none = if ratio { 1.0 } else { 0.0 };
     let margin = analysis.margin.unwrap_or(none);
     match (analysis.hypothesis, analysis.sides, better) {

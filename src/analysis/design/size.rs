@@ -1,6 +1,8 @@
 //! How many participants the planned power takes.
 
-use crate::protocol::{Assumptions, Better, EndpointKind, Hypothesis, Protocol};
+use crate::analysis::plan::toward_benefit;
+use crate::protocol::{Assumptions, EndpointKind, Hypothesis, Protocol};
+use crate::statistics::Alternative;
 use crate::statistics::distributions::normal_quantile;
 use serde::Serialize;
 
@@ -146,9 +148,9 @@ impl SampleSize {
         if distance == 0.0 {
             return Err("the assumed effect is the null itself".into());
         }
-        let wanted = match endpoint.better {
-            Better::Higher => distance > 0.0,
-            Better::Lower => distance < 0.0,
+        let wanted = match toward_benefit(endpoint, entry) {
+            Alternative::Less => distance < 0.0,
+            _ => distance > 0.0,
         };
         if protocol.analysis.hypothesis == Hypothesis::NonInferiority && !wanted {
             return Err("the assumed effect lies on the null's side of the margin".into());
@@ -169,6 +171,16 @@ impl SampleSize {
             self.accrual_weeks = Some(weeks);
             self.duration_weeks = Some(weeks + protocol.follow_up_days() as f64 / 7.0);
         }
+    }
+
+    /// The planned effect less the null, ratios by their logarithms.
+    pub(super) fn distance(&self) -> Option<f64> {
+        let (null, effect, ratio) = self.scale?;
+        Some(if ratio {
+            (effect / null).ln()
+        } else {
+            effect - null
+        })
     }
 
     /// The effect that is such a multiple of the planned one, counted from the null.

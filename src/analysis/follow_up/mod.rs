@@ -11,11 +11,13 @@ mod values;
 
 pub(in crate::analysis) use values::until_horizon;
 
-use super::columns::{Column, Dataset};
+use super::columns::{Column, Dataset, Received, Values};
 use super::facts::{CutData, Enrolled};
 use super::flow::Flow;
 use super::spells::{Report, spells};
+use crate::conduct::record::ConversationStatus;
 use crate::protocol::{Endpoint, EndpointKind, FactorKind, Origin, Protocol, SITE};
+use crate::statistics::survival::Observation;
 use chrono::NaiveDate;
 use person::{Person, people, report};
 use std::collections::HashMap;
@@ -59,8 +61,19 @@ impl Dataset {
             };
             dataset.factors.insert(factor.id.clone(), column);
         }
+        dataset.clusters = match dataset.factors.get(protocol.unit.as_str()) {
+            Some(Column::Levels(levels)) => Some(levels.clone()),
+            _ => None,
+        };
+        dataset.received = received(protocol, &people);
         for endpoint in &protocol.endpoints {
             let values = values(protocol, endpoint, &people);
+            if let Values::Time(times) = &values {
+                let ends = competing(endpoint, &people, times);
+                if ends.contains(&true) {
+                    dataset.competing.insert(endpoint.id.clone(), ends);
+                }
+            }
             dataset.endpoints.insert(endpoint.id.clone(), values);
             let warnings = endpoint_warnings(protocol, endpoint, &people);
             if !warnings.is_empty() {
@@ -72,6 +85,54 @@ impl Dataset {
         dataset.warnings = warnings(data);
         Ok(dataset)
     }
+}
+
+/// The arm whose channels most of a participant's conversations were held in, the own one at a tie;
+/// none where no conversation was recorded at all.
+fn received(protocol: &Protocol, people: &[Person]) -> Option<Vec<Received>> {
+    if people.iter().all(|person| person.conversations.is_empty()) {
+        return None;
+    }
+    let of = |person: &Person| {
+        let own = protocol.arm_index(&person.enrolled.arm);
+        let held = |arm: usize| {
+            let channels = &protocol.arms[arm].channels;
+            person
+                .conversations
+                .iter()
+                .filter(|c| c.body.status == ConversationStatus::Held)
+                .filter(|c| {
+                    c.body
+                        .held_channel
+                        .is_some_and(|held| channels.contains(&held))
+                })
+                .count()
+        };
+        let arms = 0..protocol.arms.len();
+        match arms.max_by_key(|arm| (held(*arm), Some(*arm) == own)) {
+            Some(arm) if held(arm) > 0 => Received::Arm(arm),
+            _ => Received::Nothing,
+        }
+    };
+    Some(people.iter().map(of).collect())
+}
+
+/// Whose follow-up was reported to have ended by a competing event, and did not end before.
+fn competing(endpoint: &Endpoint, people: &[Person], times: &[Option<Observation>]) -> Vec<bool> {
+    let reported = |person: &Person| match endpoint.from {
+        Origin::Reported => values::reported(endpoint, person),
+        _ => None,
+    };
+    people
+        .iter()
+        .zip(times)
+        .map(|(person, time)| match (time, reported(person)) {
+            (Some(time), Some((value, code))) => {
+                code > 1 && !time.event && time.time == value / endpoint.time_unit.per_week()
+            }
+            _ => false,
+        })
+        .collect()
 }
 
 fn level(enrolled: &Enrolled, factor: &str) -> Option<String> {

@@ -257,7 +257,7 @@ fn mean_minutes(endpoint: &Endpoint, person: &Person) -> Option<f64> {
 }
 
 /// The last value that was reported for the endpoint, with its event code.
-fn reported(endpoint: &Endpoint, person: &Person) -> Option<(f64, u32)> {
+pub(super) fn reported(endpoint: &Endpoint, person: &Person) -> Option<(f64, u32)> {
     person
         .outcomes
         .iter()

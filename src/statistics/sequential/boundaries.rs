@@ -70,20 +70,29 @@ impl Reached {
 impl Boundaries {
     /// Solves for the boundaries look by look.
     pub fn of(plan: &Plan) -> Result<Self, PlanFault> {
+        let spent = plan
+            .information
+            .iter()
+            .map(|time| plan.spending.spent(plan.alpha, *time));
+        Self::spending(plan, &spent.collect::<Vec<_>>())
+    }
+
+    /// The same where another error has been spent up to each look than the information says: a last
+    /// look that comes early still spends all.
+    pub fn spending(plan: &Plan, spent: &[f64]) -> Result<Self, PlanFault> {
         check(plan)?;
-        let (mut upper, mut spent) = (Vec::new(), Vec::new());
+        let mut upper = Vec::new();
         let mut walk = Walk::new(0.0);
         let mut before = 0.0;
         let last = plan.information.len() - 1;
         for (k, time) in plan.information.iter().copied().enumerate() {
-            let total = plan.spending.spent(plan.alpha, time);
+            let total = spent[k];
             // On the log scale: an early look may spend 1e-60.
             let step = (total - before).max(f64::MIN_POSITIVE).ln();
             let bound = bisect(-FARTHEST, FARTHEST, |z| {
                 step - walk.above(time, z).max(1e-305).ln()
             });
             upper.push(bound);
-            spent.push(total);
             before = total;
             if k < last {
                 let lower = if plan.symmetric {
@@ -100,7 +109,7 @@ impl Boundaries {
             upper,
             lower,
             futility: None,
-            spent,
+            spent: spent.to_vec(),
             drift: None,
         };
         if let Some((beta, spending)) = plan.futility {

@@ -142,6 +142,12 @@ fn grid(mean: f64, lower: f64, upper: f64) -> Vec<(f64, f64)> {
 /// beyond a boundary.
 fn parts(from: f64, to: f64) -> impl Iterator<Item = (f64, f64)> {
     let n = ((to - from) / WIDEST).ceil().max(1.0);
-    let at = move |i: f64| if i == n { to } else { from + (to - from) * i / n };
+    let at = move |i: f64| {
+        if i == n {
+            to
+        } else {
+            from + (to - from) * i / n
+        }
+    };
     (0..n as u32).map(move |i| (at(f64::from(i)), at(f64::from(i) + 1.0)))
 }

@@ -68,7 +68,7 @@ fn at_risk_and_events(steps: &[Step], i: usize, time: f64) -> (f64, f64) {
     }
 }
 
-fn test(score: Score) -> Result<Estimate, Fault> {
+fn test(score: Score) -> Result<(Estimate, f64), Fault> {
     if score.events == 0.0 {
         return Err(Fault::NoEvents);
     }
@@ -76,15 +76,13 @@ fn test(score: Score) -> Result<Estimate, Fault> {
     if score.variance <= 0.0 {
         return Err(Fault::NoVariation);
     }
-    Ok(Estimate::chi_square(
-        score.excess * score.excess / score.variance,
-        1.0,
-    ))
+    let made = Estimate::chi_square(score.excess * score.excess / score.variance, 1.0);
+    Ok((made, score.excess / score.variance.sqrt()))
 }
 
 /// The log-rank test of two arms.
 pub fn log_rank(arm: &[Observation], reference: &[Observation]) -> Result<Estimate, Fault> {
-    test(score(arm, reference, Weights::default())?)
+    test(score(arm, reference, Weights::default())?).map(|(made, _)| made)
 }
 
 /// The weighted test.
@@ -93,7 +91,7 @@ pub fn fleming_harrington(
     reference: &[Observation],
     weights: Weights,
 ) -> Result<Estimate, Fault> {
-    test(score(arm, reference, weights)?)
+    test(score(arm, reference, weights)?).map(|(made, _)| made)
 }
 
 /// The stratified log-rank test: excess and variance are summed over the strata, given in an order
@@ -101,6 +99,17 @@ pub fn fleming_harrington(
 pub fn log_rank_stratified(
     strata: &[(Vec<Observation>, Vec<Observation>)],
 ) -> Result<Estimate, Fault> {
+    log_rank_z(strata, Weights::default()).map(|(made, _)| made)
+}
+
+/// The same with weights, and with z: above 0 where the arm has more events than expected.
+pub fn log_rank_z(
+    strata: &[(Vec<Observation>, Vec<Observation>)],
+    weights: Weights,
+) -> Result<(Estimate, f64), Fault> {
+    if let [(arm, reference)] = strata {
+        return test(score(arm, reference, weights)?);
+    }
     let mut total = Score::default();
     let mut lost = 0;
     let mut compared = false;
@@ -110,7 +119,7 @@ pub fn log_rank_stratified(
             continue;
         }
         compared = true;
-        let stratum = score(arm, reference, Weights::default())?;
+        let stratum = score(arm, reference, weights)?;
         total.excess += stratum.excess;
         total.variance += stratum.variance;
         total.events += stratum.events;
@@ -118,10 +127,9 @@ pub fn log_rank_stratified(
     if !compared {
         return Err(Fault::NoCommonStratum);
     }
-    Ok(Estimate {
-        warnings: lost_warning(lost),
-        ..test(total)?
-    })
+    let (mut made, z) = test(total)?;
+    made.warnings = lost_warning(lost);
+    Ok((made, z))
 }
 
 #[cfg(test)]
@@ -170,6 +178,9 @@ mod tests {
             }],
             vec![],
         );
-        assert_eq!(log_rank_stratified(&[lonely]), Err(Fault::NoCommonStratum));
+        assert_eq!(
+            log_rank_stratified(&[lonely]),
+            Err(Fault::EmptyArm(REFERENCE))
+        );
     }
 }

@@ -13,7 +13,7 @@ mod restricted_mean;
 pub use competing::{Ended, Incidence, cumulative_incidence, gray_test, incidence_estimate};
 pub use fine_gray::fine_gray;
 pub use kaplan_meier::{Curve, Limits, Point};
-pub use log_rank::{Weights, fleming_harrington, log_rank, log_rank_stratified};
+pub use log_rank::{Weights, fleming_harrington, log_rank, log_rank_stratified, log_rank_z};
 pub use restricted_mean::{
     difference as rmst_difference, pseudo_values, ratio as rmst_ratio, restricted_mean,
 };

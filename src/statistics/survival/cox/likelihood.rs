@@ -65,11 +65,11 @@ pub(super) fn pass(rows: &Rows, coefficients: &[f64], ties: Ties, powers: &[Vec<
         squares: powers.iter().map(|_| vec![0.0; p * p]).collect(),
     };
     let mut logs = Vec::with_capacity(k);
-    let (mut all, mut all_x) = (0.0, vec![0.0; p]);
+    let mut all_x = vec![0.0; p];
     let mut own_x = vec![0.0; p];
     let mut turn = Turn::default();
     for stratum in &rows.strata {
-        all = 0.0;
+        let mut all = 0.0;
         all_x.fill(0.0);
         let mut entered = stratum.rows.end;
         let mut left = stratum.rows.start;

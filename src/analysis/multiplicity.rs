@@ -1,0 +1,75 @@
+//! Several arms against one control: the primary p-values adjusted, and simultaneous limits.
+
+use super::document::{Confidence, Entry};
+use super::plan::{Run, primary_asked, question};
+use crate::statistics::Question;
+use crate::statistics::multiplicity::{Method, adjust};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The primary comparisons as one family.
+#[derive(Debug, Clone, Serialize)]
+pub struct Multiplicity {
+    pub endpoint: String,
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One comparison of the family.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    pub arm: String,
+    pub p_value: f64,
+    /// Adjusted p-values by method.
+    pub adjusted: BTreeMap<&'static str, f64>,
+    /// Limits that hold for all comparisons together (Bonferroni).
+    pub simultaneous: Option<Confidence>,
+}
+
+/// None where a single arm is compared, or an arm has no p-value.
+pub(super) fn of(run: &Run, entries: &[Entry]) -> Option<Multiplicity> {
+    let primary: Vec<&Entry> = entries.iter().filter(|entry| entry.primary).collect();
+    let p: Vec<f64> = primary
+        .iter()
+        .map(|entry| entry.p_value)
+        .collect::<Option<_>>()?;
+    if p.len() < 2 {
+        return None;
+    }
+    let adjusted: Vec<(Method, Vec<f64>)> = Method::ALL
+        .iter()
+        .map(|method| Some((*method, adjust(&p, *method).ok()?)))
+        .collect::<Option<_>>()?;
+    let comparisons = primary
+        .iter()
+        .enumerate()
+        .map(|(i, entry)| Comparison {
+            arm: entry.arm.clone().unwrap_or_default(),
+            p_value: p[i],
+            adjusted: adjusted
+                .iter()
+                .map(|(method, p)| (method.as_str(), p[i]))
+                .collect(),
+            simultaneous: simultaneous(run, entry, p.len()),
+        })
+        .collect();
+    Some(Multiplicity {
+        endpoint: primary[0].endpoint.clone(),
+        comparisons,
+    })
+}
+
+fn simultaneous(run: &Run, entry: &Entry, family: usize) -> Option<Confidence> {
+    let endpoint = run.protocol.endpoint(&entry.endpoint)?;
+    let asked = primary_asked(run.protocol, endpoint)?;
+    let arm = run.protocol.arm_index(entry.arm.as_deref()?)?;
+    let usual = question(run.protocol, endpoint, asked.entry, true);
+    let level = 1.0 - (1.0 - usual.level) / family as f64;
+    let wider = Question { level, ..usual };
+    let made = run.comparison(endpoint, arm).make(&asked, &wider).ok()?;
+    let (lower, upper) = made.estimate.limits?;
+    Some(Confidence {
+        level,
+        lower,
+        upper,
+    })
+}
