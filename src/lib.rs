@@ -7,7 +7,7 @@
 //! ```text
 //! cli, api
 //!     |
-//! conduct, analysis, report, access
+//! conduct, analysis, simulation, report, access
 //!     |
 //! store
 //!     |
@@ -48,6 +48,8 @@ pub mod randomization;
 pub mod report;
 /// Random bytes, sealing, pseudonyms.
 pub mod secrets;
+/// A protocol run many times over in a made-up world.
+pub mod simulation;
 /// Numbers in, estimates out.
 pub mod statistics;
 /// The only module that knows diesel.

@@ -25,6 +25,6 @@ mod subgroups;
 pub use columns::{Column, Dataset, Received, Values};
 pub use document::Document;
 pub use follow_up::UnknownArm;
-pub use plan::run;
+pub use plan::{primary_at, run};
 pub use pooled::run as run_pooled;
 pub use settings::{Look, Settings};

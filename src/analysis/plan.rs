@@ -2,12 +2,13 @@
 
 use super::baseline;
 use super::columns::{Column, Dataset, Values};
+use super::design::Design;
 use super::document::{Aim, Confidence, DataRef, Document, Entry, ProtocolRef, Software};
 use super::estimators::{Comparison, Made, cumulative_incidence, kaplan_meier};
 use super::follow_up::COMPETING;
 use super::multiplicity;
 use super::rerandomization::{self, Redraws, Wanted};
-use super::sequential::{self, Monitored};
+use super::sequential::{self, Monitored, Sequential};
 use super::settings::Settings;
 use super::subgroups;
 use crate::protocol::{Better, Endpoint, Hypothesis, Protocol};
@@ -79,10 +80,12 @@ pub fn run(
             uneven.of, uneven.p_value
         ));
     }
+    let design = Design::of(protocol).ok();
     let sequential = protocol.analysis.looks.as_ref().map(|looks| {
         let monitored = Monitored {
             looks,
             settings,
+            design: design.as_ref(),
             entries: &estimates,
             signed: &signed,
         };
@@ -108,6 +111,44 @@ pub fn run(
         estimates,
         warnings,
     }
+}
+
+/// The primary estimates alone, and what the plan of looks makes of them: what a simulated trial needs.
+pub fn primary_at(
+    protocol: &Protocol,
+    dataset: &Dataset,
+    settings: &Settings,
+    design: &Design,
+) -> (Vec<Entry>, Option<Sequential>) {
+    let run = Run {
+        protocol,
+        dataset,
+        strata: protocol
+            .analysis_strata()
+            .into_iter()
+            .map(|factor| factor.id.clone())
+            .collect(),
+        groups: dataset.arms.iter().copied().map(Some).collect(),
+        seed: settings.seed.unwrap_or_default(),
+        redraws: Err(Fault::Input("nothing was drawn anew".into())),
+    };
+    let (mut entries, mut signed) = (Vec::new(), Vec::new());
+    if let Some(endpoint) = protocol.endpoint(&protocol.analysis.primary)
+        && let Some(asked) = primary_asked(protocol, endpoint)
+    {
+        run.add_entries(endpoint, &asked, &mut entries, &mut signed);
+    }
+    let sequential = protocol.analysis.looks.as_ref().map(|looks| {
+        let monitored = Monitored {
+            looks,
+            settings,
+            design: Some(design),
+            entries: &entries,
+            signed: &signed,
+        };
+        sequential::of(protocol, &monitored)
+    });
+    (entries, sequential)
 }
 
 /// The endpoints, the primary one first.

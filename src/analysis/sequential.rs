@@ -27,6 +27,7 @@ pub(super) struct Monitored<'a> {
     pub looks: &'a Looks,
     pub settings: &'a Settings,
     pub entries: &'a [Entry],
+    pub design: Option<&'a Design>,
     /// z of primary tests without an estimate, arm by arm.
     pub signed: &'a [Option<f64>],
 }
@@ -132,13 +133,12 @@ pub(super) fn of(protocol: &Protocol, monitored: &Monitored) -> Sequential {
                 .into(),
         );
     }
-    let design = Design::of(protocol).ok();
     let primary = monitored.entries.iter().filter(|entry| entry.primary);
     let arms = primary
         .enumerate()
         .map(|(i, entry)| {
             let signed = monitored.signed.get(i).copied().flatten();
-            at_look(protocol, monitored, design.as_ref(), entry, signed)
+            at_look(protocol, monitored, monitored.design, entry, signed)
         })
         .collect();
     Sequential {

@@ -15,6 +15,7 @@ mod key;
 mod migrate;
 mod rows;
 mod serve;
+mod simulate;
 mod verify;
 mod witness;
 
@@ -55,6 +56,8 @@ enum Command {
     Analyse(analyse::Options),
     /// Boundaries, sample size and power of a protocol
     Design(design::Options),
+    /// Run the protocol many times over in a made-up world: type I error, power, size, coverage
+    Simulate(simulate::Options),
     /// Import an existing trial's enrolments, conversations or outcomes
     Import(import::Options),
     /// Export the data sets of a data cut, or the bundle of an unblinded trial
@@ -122,6 +125,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Key(command) => key::run(&command),
         Command::Allocate(options) => allocate::run(&options),
         Command::Analyse(options) => analyse::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Design(options) => design::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),

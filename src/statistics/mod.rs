@@ -21,7 +21,7 @@ pub mod proportions;
 pub mod random;
 pub mod ratios;
 pub mod regression;
-mod roots;
+pub(crate) mod roots;
 pub mod sequential;
 pub mod stratified;
 mod sum;

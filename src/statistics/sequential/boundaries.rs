@@ -3,7 +3,7 @@
 use super::spending::Spending;
 use super::walk::Walk;
 use crate::statistics::distributions::normal_quantile;
-use crate::statistics::roots::bisect;
+use crate::statistics::roots::brent;
 
 /// The z beyond which nothing can lie: a normal deviate of 37 has a probability of 1e-299.
 const FARTHEST: f64 = 37.0;
@@ -89,7 +89,7 @@ impl Boundaries {
             let total = spent[k];
             // On the log scale: an early look may spend 1e-60.
             let step = (total - before).max(f64::MIN_POSITIVE).ln();
-            let bound = bisect(-FARTHEST, FARTHEST, |z| {
+            let bound = brent(-FARTHEST, FARTHEST, |z| {
                 step - walk.above(time, z).max(1e-305).ln()
             });
             upper.push(bound);
@@ -131,7 +131,7 @@ impl Boundaries {
                 .expect("a look");
             at_end - last
         };
-        let drift = bisect(0.0, 30.0, gap);
+        let drift = brent(0.0, 30.0, gap);
         let mut bounds = self.futility_at(beta, spending, drift);
         if let Some(end) = bounds.last_mut() {
             *end = last;
@@ -150,7 +150,7 @@ impl Boundaries {
             // Under a large drift too few are left to spend the error on: no bound is far enough.
             let solved = match excess(FARTHEST) < 0.0 {
                 true => FARTHEST,
-                false => bisect(-FARTHEST, FARTHEST, excess),
+                false => brent(-FARTHEST, FARTHEST, excess),
             };
             // Before the end nobody who could succeed is stopped; at the end the two have to meet.
             let last = bounds.len() + 1 == self.upper.len();
@@ -196,7 +196,7 @@ impl Boundaries {
 
     /// The drift at which the design has this power, futility not obeyed.
     pub fn drift_for(&self, power: f64) -> f64 {
-        bisect(0.0, 30.0, |drift| {
+        brent(0.0, 30.0, |drift| {
             self.reached(drift, false).power() - power
         })
     }

@@ -7,7 +7,7 @@
 
 use super::walk::Walk;
 use crate::statistics::distributions::normal_quantile;
-use crate::statistics::roots::bisect;
+use crate::statistics::roots::brent;
 
 /// The looks up to the stop. Z is counted in the direction of success.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +55,7 @@ impl Stopped<'_> {
         let reach = (normal_quantile(1.0 - tail).abs() + 8.0) / first;
         let centre = self.z / last;
         let (low, high) = (centre.min(0.0) - reach, centre.max(0.0) + reach);
-        let at = |chance: f64| bisect(low, high, |effect| self.exceeded(effect) - chance);
+        let at = |chance: f64| brent(low, high, |effect| self.exceeded(effect) - chance);
         Stagewise {
             p_value: self.exceeded(0.0),
             median_unbiased: at(0.5),

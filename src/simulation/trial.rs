@@ -1,0 +1,385 @@
+//! One simulated trial.
+
+use super::scenario::{Scenario, ScenarioFault};
+use super::truth::{compared, truth};
+use crate::analysis::design::Design;
+use crate::analysis::sequential::Decision;
+use crate::analysis::{Column, Dataset, Look, Settings, Values, primary_at};
+use crate::protocol::{Channel, Endpoint, EndpointKind, FactorKind, Protocol};
+use crate::randomization::{Redraw, StratumLabel};
+use crate::statistics::random::Random;
+use crate::statistics::survival::Observation;
+use std::collections::BTreeMap;
+
+/// Streams of a trial's random numbers, apart from the draw.
+const PEOPLE: u64 = 1;
+const OUTCOMES: u64 = 2;
+
+/// A world in which trials can be run.
+pub(super) struct World<'a> {
+    protocol: &'a Protocol,
+    scenario: Scenario,
+    design: &'a Design,
+    endpoint: &'a Endpoint,
+    size: usize,
+    pub truth: Option<f64>,
+}
+
+/// What came of one trial.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outcome {
+    /// Without looks: the p-value is at most alpha, in either direction where there are two sides.
+    pub success: bool,
+    pub decision: Option<Decision>,
+    /// The look at which it stopped, counted from 1, and how many were planned.
+    pub stopped: usize,
+    pub last: bool,
+    /// Participants enrolled, and weeks gone, at the stop.
+    pub enrolled: usize,
+    pub weeks: f64,
+    pub estimate: Option<f64>,
+    /// Whether the interval of a fixed sample, and that after the stop, hold the truth.
+    pub covered: Option<bool>,
+    pub covered_after_stop: Option<bool>,
+    pub median_unbiased: Option<f64>,
+    /// Whether the confidence sequence held the truth at every look.
+    pub always_covered: Option<bool>,
+}
+
+/// The participants of one trial.
+struct People {
+    group: Vec<usize>,
+    site: Vec<u32>,
+    week: Vec<f64>,
+    arms: Vec<usize>,
+    factors: BTreeMap<String, Column>,
+}
+
+/// Whether an arm is delivered in person and in no other way.
+pub(super) fn in_person_alone(protocol: &Protocol, arm: usize) -> bool {
+    protocol.arms[arm].channels == [Channel::InPerson]
+}
+
+impl<'a> World<'a> {
+    pub fn of(
+        protocol: &'a Protocol,
+        scenario: &Scenario,
+        design: &'a Design,
+        effect: f64,
+        size: usize,
+    ) -> Result<Self, ScenarioFault> {
+        let endpoint = protocol
+            .endpoint(&protocol.analysis.primary)
+            .ok_or_else(|| ScenarioFault("the protocol has no primary endpoint".into()))?;
+        let scenario = match effect == scenario.effect {
+            true => scenario.clone(),
+            false => scenario.with_effect(effect),
+        };
+        // The null of a margin may ask for more than shares can give.
+        scenario
+            .check(protocol)
+            .map_err(|fault| ScenarioFault(format!("under the null: {fault}")))?;
+        Ok(Self {
+            truth: truth(protocol, &scenario, size),
+            protocol,
+            design,
+            endpoint,
+            scenario,
+            size,
+        })
+    }
+
+    /// Runs the trial with this seed to its end.
+    pub fn run(&self, seed: [u8; 32]) -> Result<Outcome, ScenarioFault> {
+        let people = self.enrol(seed)?;
+        let (values, known) = self.outcomes(&people, seed);
+        let planned = match &self.protocol.analysis.looks {
+            Some(looks) => looks.information.clone(),
+            None => vec![1.0],
+        };
+        // A look is made when its share of the values that will ever be known is there.
+        let mut times: Vec<f64> = known.iter().flatten().copied().collect();
+        times.sort_unstable_by(f64::total_cmp);
+        let mut earlier = Vec::new();
+        let mut always = None;
+        for (k, share) in planned.iter().enumerate() {
+            let needed =
+                ((share * times.len() as f64).ceil() as usize).clamp(1, times.len().max(1));
+            let now = times.get(needed - 1).copied().unwrap_or(0.0);
+            let dataset = self.dataset(&people, &values, &known, now);
+            let settings = Settings {
+                look: self.protocol.analysis.looks.as_ref().map(|_| Look {
+                    number: k + 1,
+                    earlier: earlier.clone(),
+                }),
+                ..Settings::default()
+            };
+            let outcome = self.look(
+                &dataset,
+                &settings,
+                &people,
+                now,
+                k,
+                planned.len(),
+                &mut always,
+            );
+            let (outcome, fraction) = outcome;
+            let stop = matches!(
+                outcome.decision,
+                Some(Decision::Success | Decision::Harm | Decision::Futility)
+            );
+            if stop || k + 1 == planned.len() {
+                return Ok(Outcome {
+                    always_covered: always,
+                    ..outcome
+                });
+            }
+            earlier.push(fraction);
+        }
+        Err(ScenarioFault("the protocol plans no look".into()))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the state of a trial at a look, told once"
+    )]
+    fn look(
+        &self,
+        dataset: &Dataset,
+        settings: &Settings,
+        people: &People,
+        now: f64,
+        k: usize,
+        looks: usize,
+        always: &mut Option<bool>,
+    ) -> (Outcome, Option<f64>) {
+        let (entries, sequential) = primary_at(self.protocol, dataset, settings, self.design);
+        let entry = entries.first();
+        let at = sequential
+            .as_ref()
+            .and_then(|sequential| sequential.arms.first());
+        let alpha = self.protocol.analysis.alpha;
+        let rejected = entry
+            .and_then(|entry| entry.p_value)
+            .is_some_and(|p| p <= alpha);
+        let decision = at.and_then(|at| at.decision);
+        let holds = |lower: f64, upper: f64| self.truth.map(|t| lower <= t && t <= upper);
+        if let Some(limits) = at.and_then(|at| at.always_valid) {
+            let now = holds(limits.lower, limits.upper);
+            *always = now.map(|now| now && always.unwrap_or(true));
+        }
+        let after = at.and_then(|at| at.after_stop.as_ref());
+        let outcome = Outcome {
+            success: match &self.protocol.analysis.looks {
+                Some(_) => decision == Some(Decision::Success),
+                None => rejected,
+            },
+            decision,
+            stopped: k + 1,
+            last: k + 1 == looks,
+            enrolled: people.week.iter().filter(|week| **week <= now).count(),
+            weeks: now,
+            estimate: entry.and_then(|entry| entry.estimate),
+            covered: entry
+                .and_then(|entry| entry.confidence)
+                .and_then(|limits| holds(limits.lower, limits.upper)),
+            covered_after_stop: after
+                .and_then(|after| after.confidence)
+                .and_then(|limits| holds(limits.lower, limits.upper)),
+            median_unbiased: after.and_then(|after| after.median_unbiased),
+            always_covered: None,
+        };
+        (outcome, at.and_then(|at| at.fraction))
+    }
+
+    fn enrol(&self, seed: [u8; 32]) -> Result<People, ScenarioFault> {
+        let mut random = Random::new(seed, PEOPLE);
+        let worlds = self.scenario.worlds();
+        let mut people = People {
+            group: Vec::with_capacity(self.size),
+            site: Vec::with_capacity(self.size),
+            week: Vec::with_capacity(self.size),
+            arms: Vec::new(),
+            factors: BTreeMap::new(),
+        };
+        for i in 0..self.size {
+            let mut rest = random.uniform();
+            let group = worlds.iter().position(|(_, _, share)| {
+                rest -= share;
+                rest < 0.0
+            });
+            people.group.push(group.unwrap_or(worlds.len() - 1));
+            people
+                .site
+                .push((random.uniform() * f64::from(self.scenario.sites)) as u32);
+            people
+                .week
+                .push((i as f64 + random.uniform()) / self.scenario.per_week);
+        }
+        self.add_factors(&mut people, &mut random);
+        people.arms = self.draw(&people, seed)?;
+        Ok(people)
+    }
+
+    fn add_factors(&self, people: &mut People, random: &mut Random) {
+        for factor in &self.protocol.factors {
+            let column = if factor.kind == FactorKind::Number {
+                Column::Numbers((0..self.size).map(|_| Some(random.normal())).collect())
+            } else if factor.open_levels {
+                Column::Levels(
+                    people
+                        .site
+                        .iter()
+                        .map(|site| Some(format!("s{site}")))
+                        .collect(),
+                )
+            } else {
+                let own = |group: &usize| {
+                    let levels = self.scenario.groups.get(*group).map(|group| &group.levels);
+                    levels.and_then(|levels| levels.get(&factor.id)).cloned()
+                };
+                Column::Levels(people.group.iter().map(own).collect())
+            };
+            people.factors.insert(factor.id.clone(), column);
+        }
+    }
+
+    /// The arms, by the protocol's own method.
+    fn draw(&self, people: &People, seed: [u8; 32]) -> Result<Vec<usize>, ScenarioFault> {
+        let factors: Vec<&str> = self.protocol.stratifiers().map(|f| f.id.as_str()).collect();
+        let mut places: BTreeMap<Vec<&str>, u32> = BTreeMap::new();
+        let (mut labels, mut of) = (Vec::new(), Vec::with_capacity(self.size));
+        for row in 0..self.size {
+            let level = |id: &&str| match &people.factors[*id] {
+                Column::Levels(levels) => levels[row].as_deref().unwrap_or_default(),
+                Column::Numbers(_) => "",
+            };
+            let levels: Vec<&str> = factors.iter().map(level).collect();
+            let next = labels.len() as u32;
+            let place = *places.entry(levels.clone()).or_insert(next);
+            if place == next {
+                labels.push(StratumLabel::of(factors.iter().copied().zip(levels)));
+            }
+            of.push(place);
+        }
+        let redraw = Redraw::new(self.protocol, labels, of, None)
+            .map_err(|fault| ScenarioFault(fault.to_string()))?;
+        Ok(super::arms(&redraw, seed)
+            .into_iter()
+            .map(usize::from)
+            .collect())
+    }
+
+    /// Values of the primary endpoint, and the week in which each becomes known; never for some.
+    fn outcomes(&self, people: &People, seed: [u8; 32]) -> (Values, Vec<Option<f64>>) {
+        let mut random = Random::new(seed, OUTCOMES);
+        let worlds = self.scenario.worlds();
+        let horizon = self.endpoint.horizon_weeks.map_or(0.0, f64::from);
+        let delay = horizon + self.scenario.reporting_delay_weeks;
+        let (arm, _) = compared(self.protocol);
+        let (mut numbers, mut times, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        for row in 0..self.size {
+            let (control, effect, _) = worlds[people.group[row]];
+            let control = control.unwrap_or_default();
+            let got = self.receives(people, row, &mut random) == Some(arm);
+            let lost = random.uniform() < self.scenario.drop_out;
+            let (mut value, mut time) = (
+                0.0,
+                Observation {
+                    time: horizon,
+                    event: false,
+                },
+            );
+            match self.endpoint.kind {
+                EndpointKind::Binary => {
+                    let p = control + if got { effect } else { 0.0 };
+                    value = f64::from(u8::from(random.uniform() < p));
+                }
+                EndpointKind::Continuous => {
+                    let mean = control + if got { effect } else { 0.0 };
+                    value = mean + self.scenario.standard_deviation * random.normal();
+                }
+                EndpointKind::Count => {
+                    let mut mean = control * if got { effect } else { 1.0 };
+                    if self.scenario.dispersion > 0.0 {
+                        let shape = 1.0 / self.scenario.dispersion;
+                        mean *= random.gamma(shape) / shape;
+                    }
+                    value = random.poisson(mean) as f64;
+                }
+                EndpointKind::TimeToEvent => {
+                    let hazard = -(1.0 - control).ln() / horizon * if got { effect } else { 1.0 };
+                    // Days, as registers have them.
+                    let event = (random.exponential() / hazard * 7.0).ceil() / 7.0;
+                    let end = if lost {
+                        horizon * random.uniform()
+                    } else {
+                        horizon
+                    };
+                    time = Observation {
+                        time: event.min(end),
+                        event: event <= end,
+                    };
+                }
+            }
+            let never = lost && self.endpoint.kind != EndpointKind::TimeToEvent;
+            known.push((!never).then(|| people.week[row] + delay));
+            numbers.push(value);
+            times.push(time);
+        }
+        let values = match self.endpoint.kind {
+            EndpointKind::Binary => {
+                Values::Binary(numbers.iter().map(|v| Some(*v == 1.0)).collect())
+            }
+            EndpointKind::TimeToEvent => Values::Time(times.into_iter().map(Some).collect()),
+            _ => Values::Number(numbers.into_iter().map(Some).collect()),
+        };
+        (values, known)
+    }
+
+    /// The arm whose offer a participant receives, if any.
+    fn receives(&self, people: &People, row: usize, random: &mut Random) -> Option<usize> {
+        let drawn = people.arms[row];
+        if random.uniform() < self.scenario.no_show {
+            return None;
+        }
+        let place = (f64::from(people.site[row]) + 0.5) / f64::from(self.scenario.sites);
+        let closed = self.scenario.closures.iter().any(|closure| {
+            (closure.from_week..closure.until_week).contains(&people.week[row])
+                && place < closure.sites
+        });
+        if closed && in_person_alone(self.protocol, drawn) {
+            return (0..self.protocol.arms.len()).find(|arm| !in_person_alone(self.protocol, *arm));
+        }
+        Some(drawn)
+    }
+
+    /// What is known in a week.
+    fn dataset(
+        &self,
+        people: &People,
+        values: &Values,
+        known: &[Option<f64>],
+        now: f64,
+    ) -> Dataset {
+        let there = |row: usize| known[row].is_some_and(|week| week <= now);
+        fn keep<T: Copy>(values: &[Option<T>], there: impl Fn(usize) -> bool) -> Vec<Option<T>> {
+            values
+                .iter()
+                .enumerate()
+                .map(|(row, v)| v.filter(|_| there(row)))
+                .collect()
+        }
+        let values = match values {
+            Values::Binary(values) => Values::Binary(keep(values, there)),
+            Values::Number(values) => Values::Number(keep(values, there)),
+            Values::Time(values) => Values::Time(keep(values, there)),
+        };
+        Dataset {
+            arms: people.arms.clone(),
+            factors: people.factors.clone(),
+            endpoints: BTreeMap::from([(self.endpoint.id.clone(), values)]),
+            ..Dataset::default()
+        }
+    }
+}
