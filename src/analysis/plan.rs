@@ -120,7 +120,7 @@ pub fn primary_at(
     settings: &Settings,
     design: &Design,
 ) -> (Vec<Entry>, Option<Sequential>) {
-    let run = Run {
+    let mut run = Run {
         protocol,
         dataset,
         strata: protocol
@@ -132,6 +132,13 @@ pub fn primary_at(
         seed: settings.seed.unwrap_or_default(),
         redraws: Err(Fault::Input("nothing was drawn anew".into())),
     };
+    let primary = protocol
+        .endpoint(&protocol.analysis.primary)
+        .and_then(|endpoint| primary_asked(protocol, endpoint));
+    if primary.is_some_and(|asked| asked.entry.id == "randomization_test") {
+        run.redraws = run.drawn_anew(settings.draws);
+    }
+    let run = run;
     let (mut entries, mut signed) = (Vec::new(), Vec::new());
     if let Some(endpoint) = protocol.endpoint(&protocol.analysis.primary)
         && let Some(asked) = primary_asked(protocol, endpoint)

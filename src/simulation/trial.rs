@@ -4,7 +4,7 @@ use super::scenario::{Scenario, ScenarioFault};
 use super::truth::{compared, truth};
 use crate::analysis::design::Design;
 use crate::analysis::sequential::Decision;
-use crate::analysis::{Column, Dataset, Look, Settings, Values, primary_at};
+use crate::analysis::{Column, Dataset, Look, Received, Settings, Values, primary_at};
 use crate::protocol::{Channel, Endpoint, EndpointKind, FactorKind, Protocol};
 use crate::randomization::{Redraw, StratumLabel};
 use crate::statistics::random::Random;
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// Streams of a trial's random numbers, apart from the draw.
 const PEOPLE: u64 = 1;
 const OUTCOMES: u64 = 2;
+
+/// Re-draws of a simulated trial whose primary estimator is the randomization test.
+const REDRAWS: u32 = 499;
 
 /// A world in which trials can be run.
 pub(super) struct World<'a> {
@@ -55,6 +58,14 @@ struct People {
     factors: BTreeMap<String, Column>,
 }
 
+/// What happens to the participants of one trial.
+struct Happened {
+    values: Values,
+    /// The week in which each value becomes known; never for some.
+    weeks: Vec<Option<f64>>,
+    received: Vec<Received>,
+}
+
 /// Whether an arm is delivered in person and in no other way.
 pub(super) fn in_person_alone(protocol: &Protocol, arm: usize) -> bool {
     protocol.arms[arm].channels == [Channel::InPerson]
@@ -92,13 +103,13 @@ impl<'a> World<'a> {
     /// Runs the trial with this seed to its end.
     pub fn run(&self, seed: [u8; 32]) -> Result<Outcome, ScenarioFault> {
         let people = self.enrol(seed)?;
-        let (values, known) = self.outcomes(&people, seed);
+        let known = self.outcomes(&people, seed);
         let planned = match &self.protocol.analysis.looks {
             Some(looks) => looks.information.clone(),
             None => vec![1.0],
         };
         // A look is made when its share of the values that will ever be known is there.
-        let mut times: Vec<f64> = known.iter().flatten().copied().collect();
+        let mut times: Vec<f64> = known.weeks.iter().flatten().copied().collect();
         times.sort_unstable_by(f64::total_cmp);
         let mut earlier = Vec::new();
         let mut always = None;
@@ -106,13 +117,14 @@ impl<'a> World<'a> {
             let needed =
                 ((share * times.len() as f64).ceil() as usize).clamp(1, times.len().max(1));
             let now = times.get(needed - 1).copied().unwrap_or(0.0);
-            let dataset = self.dataset(&people, &values, &known, now);
+            let dataset = self.dataset(&people, &known, now);
             let settings = Settings {
                 look: self.protocol.analysis.looks.as_ref().map(|_| Look {
                     number: k + 1,
                     earlier: earlier.clone(),
                 }),
-                ..Settings::default()
+                seed: Some(seed),
+                draws: REDRAWS,
             };
             let outcome = self.look(
                 &dataset,
@@ -270,18 +282,20 @@ impl<'a> World<'a> {
             .collect())
     }
 
-    /// Values of the primary endpoint, and the week in which each becomes known; never for some.
-    fn outcomes(&self, people: &People, seed: [u8; 32]) -> (Values, Vec<Option<f64>>) {
+    fn outcomes(&self, people: &People, seed: [u8; 32]) -> Happened {
         let mut random = Random::new(seed, OUTCOMES);
         let worlds = self.scenario.worlds();
         let horizon = self.endpoint.horizon_weeks.map_or(0.0, f64::from);
         let delay = horizon + self.scenario.reporting_delay_weeks;
         let (arm, _) = compared(self.protocol);
         let (mut numbers, mut times, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        let mut received = Vec::with_capacity(self.size);
         for row in 0..self.size {
             let (control, effect, _) = worlds[people.group[row]];
             let control = control.unwrap_or_default();
-            let got = self.receives(people, row, &mut random) == Some(arm);
+            let offer = self.receives(people, row, &mut random);
+            received.push(offer.map_or(Received::Nothing, Received::Arm));
+            let got = offer == Some(arm);
             let lost = random.uniform() < self.scenario.drop_out;
             let (mut value, mut time) = (
                 0.0,
@@ -334,7 +348,11 @@ impl<'a> World<'a> {
             EndpointKind::TimeToEvent => Values::Time(times.into_iter().map(Some).collect()),
             _ => Values::Number(numbers.into_iter().map(Some).collect()),
         };
-        (values, known)
+        Happened {
+            values,
+            weeks: known,
+            received,
+        }
     }
 
     /// The arm whose offer a participant receives, if any.
@@ -355,14 +373,8 @@ impl<'a> World<'a> {
     }
 
     /// What is known in a week.
-    fn dataset(
-        &self,
-        people: &People,
-        values: &Values,
-        known: &[Option<f64>],
-        now: f64,
-    ) -> Dataset {
-        let there = |row: usize| known[row].is_some_and(|week| week <= now);
+    fn dataset(&self, people: &People, happened: &Happened, now: f64) -> Dataset {
+        let there = |row: usize| happened.weeks[row].is_some_and(|week| week <= now);
         fn keep<T: Copy>(values: &[Option<T>], there: impl Fn(usize) -> bool) -> Vec<Option<T>> {
             values
                 .iter()
@@ -370,7 +382,7 @@ impl<'a> World<'a> {
                 .map(|(row, v)| v.filter(|_| there(row)))
                 .collect()
         }
-        let values = match values {
+        let values = match &happened.values {
             Values::Binary(values) => Values::Binary(keep(values, there)),
             Values::Number(values) => Values::Number(keep(values, there)),
             Values::Time(values) => Values::Time(keep(values, there)),
@@ -379,6 +391,7 @@ impl<'a> World<'a> {
             arms: people.arms.clone(),
             factors: people.factors.clone(),
             endpoints: BTreeMap::from([(self.endpoint.id.clone(), values)]),
+            received: Some(happened.received.clone()),
             ..Dataset::default()
         }
     }

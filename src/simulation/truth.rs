@@ -71,6 +71,13 @@ pub(super) fn truth(protocol: &Protocol, scenario: &Scenario, size: usize) -> Op
     let added = |control: f64, effect: f64, got: bool| control + if got { effect } else { 0.0 };
     let times = |control: f64, effect: f64, got: bool| control * if got { effect } else { 1.0 };
     let id = entry.id;
+    if id == "complier_average_effect" {
+        return scenario
+            .groups
+            .iter()
+            .all(|group| group.effect.is_none())
+            .then_some(scenario.effect);
+    }
     match endpoint.kind {
         EndpointKind::Binary => {
             let (p, q) = pair(&added);
@@ -102,7 +109,9 @@ pub(super) fn truth(protocol: &Protocol, scenario: &Scenario, size: usize) -> Op
                 "rmst_ratio" => Some(p / q),
                 // Hazards stay proportional only where everybody receives what was drawn, within groups.
                 _ if entry.shortens_time() && full => {
-                    let one = scenario.worlds().len() == 1 || id == "cox_stratified";
+                    let worlds = scenario.worlds();
+                    let alike = worlds.iter().all(|(control, ..)| *control == worlds[0].0);
+                    let one = alike || id == "cox_stratified";
                     (one && scenario.groups.iter().all(|g| g.effect.is_none()))
                         .then_some(scenario.effect)
                 }

@@ -1,0 +1,142 @@
+//! What is claimed of the estimators, held against simulated trials: intervals cover as often as they say,
+//! tests err no more often than they may, looks spend no more error than is planned, and confidence
+//! sequences hold at every look.
+//!
+//! Every claim is a share with its Monte Carlo error. The quick set runs a few hundred trials a claim; with
+//! `LODKAST_CLAIMS=full` it is many thousands (`tests/claims/run` writes their table into
+//! docs/validation.md). A claim fails where the share lies more than four Monte Carlo errors beyond what is
+//! claimed.
+
+mod direct;
+mod protocols;
+
+use lodkast::simulation::{Operating, Share, Simulated};
+
+/// What is claimed of a share.
+#[derive(Clone, Copy)]
+enum Claimed {
+    /// The share is this one, give or take.
+    Near(f64, f64),
+    /// Not below: intervals that may cover too often.
+    AtLeast(f64),
+    /// Not above: tests that may err too rarely.
+    AtMost(f64),
+}
+
+/// Trials a claim.
+pub fn trials(quick: u32, full: u32) -> u32 {
+    match std::env::var("LODKAST_CLAIMS").as_deref() {
+        Ok("full") => full,
+        _ => quick,
+    }
+}
+
+/// The lines of a table; what fails is said at the end, all at once.
+#[derive(Default)]
+struct Claims {
+    wrong: Vec<String>,
+}
+
+impl Claims {
+    fn hold(&mut self, what: &str, design: &str, claimed: Claimed, found: Share) {
+        let slack = 4.0
+            * found
+                .standard_error
+                .max((0.05 * 0.95 / found.n as f64).sqrt() / 2.0);
+        let (text, holds) = match claimed {
+            Claimed::Near(value, give) => (
+                format!("{value}"),
+                (found.share - value).abs() <= slack + give,
+            ),
+            Claimed::AtLeast(value) => (format!(">= {value}"), found.share >= value - slack),
+            Claimed::AtMost(value) => (format!("<= {value}"), found.share <= value + slack),
+        };
+        println!(
+            "| {what} | {design} | {text} | {:.4} | {:.4} | {} |",
+            found.share, found.standard_error, found.n
+        );
+        if !holds {
+            self.wrong.push(format!(
+                "{what}, {design}: {:.4}, claimed {text}",
+                found.share
+            ));
+        }
+    }
+
+    fn settle(self) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
+}
+
+fn simulated(protocol: &str, scenario: &str, trials: u32) -> Simulated {
+    let protocol = lodkast::protocol::from_toml(protocol).expect("a protocol");
+    let scenario = lodkast::simulation::Scenario::from_toml(scenario).expect("a scenario");
+    lodkast::simulation::simulate(&protocol, &scenario, trials, || {}).expect("they fit together")
+}
+
+/// The interval covers and the test errs as often as they say.
+fn interval_and_test(claims: &mut Claims, case: &protocols::Case, n: u32) {
+    let found = simulated(&case.protocol(), case.scenario, n);
+    let coverage = |operating: &Operating| operating.coverage_fixed;
+    if let Some(share) = coverage(&found.under_effect) {
+        claims.hold(
+            &format!("`{}` covers", case.estimator),
+            case.design,
+            case.coverage,
+            share,
+        );
+    }
+    let error = found.under_null.success;
+    claims.hold(
+        &format!("`{}` errs", case.estimator),
+        case.design,
+        case.error,
+        error,
+    );
+}
+
+#[test]
+fn intervals_cover_and_tests_err_as_they_say() {
+    let mut claims = Claims::default();
+    for case in protocols::cases() {
+        interval_and_test(&mut claims, &case, trials(case.quick, 10_000));
+    }
+    claims.settle();
+}
+
+#[test]
+fn looks_spend_the_error_that_is_planned() {
+    let mut claims = Claims::default();
+    for (spending, design) in protocols::SPENDING {
+        let n = trials(100, 20_000);
+        let found = simulated(&protocols::sequential(spending), protocols::PLAIN_SHARES, n);
+        let null = &found.under_null;
+        claims.hold(
+            "error over all looks",
+            design,
+            Claimed::Near(0.025, 0.001),
+            null.success,
+        );
+        for (name, operating) in [("null", null), ("effect", &found.under_effect)] {
+            let design = format!("{design}, under the {name}");
+            if let Some(share) = operating.coverage_after_stop {
+                let what = "interval after the stop covers";
+                claims.hold(what, &design, Claimed::Near(0.95, 0.004), share);
+            }
+            if let Some(share) = operating.coverage_always_valid {
+                let what = "confidence sequence covers at every look";
+                claims.hold(what, &design, Claimed::AtLeast(0.95), share);
+            }
+        }
+    }
+    claims.settle();
+}
+
+#[test]
+fn what_no_scenario_has_is_claimed_directly() {
+    let mut claims = Claims::default();
+    for (what, design, claimed, found) in direct::claims(trials(300, 10_000)) {
+        claims.hold(what, design, claimed, found);
+    }
+    claims.settle();
+}
