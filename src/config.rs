@@ -222,12 +222,15 @@ impl Config {
             ("writer.queue", self.writer.queue),
             ("writer.group", self.writer.group),
             ("writer.bulk", self.writer.bulk),
-            ("analysis.redraws", self.analysis.redraws as usize),
             (
                 "ledger.checkpoint_seconds",
                 self.ledger.checkpoint_seconds as usize,
             ),
         ];
+        // Fewer could not tell a p-value below 0.001.
+        if !(999..=1_000_000).contains(&self.analysis.redraws) {
+            return Err(setting("analysis.redraws", "must be from 999 to 1000000"));
+        }
         for (name, value) in positive {
             if value == 0 {
                 return Err(setting(name, "must be at least 1"));

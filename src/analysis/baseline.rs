@@ -34,6 +34,10 @@ pub(super) fn balance_of(protocol: &Protocol, dataset: &Dataset) -> Vec<Balance>
 /// The omnibus test of each arm against the reference, over all factors with closed levels and all
 /// numbers; none where it cannot be made. Missing numbers stand at the mean, missing levels at their own.
 pub(super) fn omnibus(protocol: &Protocol, dataset: &Dataset) -> Vec<BalanceTest> {
+    // Participants of a unit that is drawn as one are not drawn by themselves.
+    if protocol.unit != crate::protocol::Unit::Citizen {
+        return Vec::new();
+    }
     let control = protocol.control();
     (0..protocol.arms.len())
         .filter(|arm| *arm != control)

@@ -61,6 +61,9 @@ pub(super) fn of(run: &Run, entries: &[Entry]) -> Option<Multiplicity> {
 fn simultaneous(run: &Run, entry: &Entry, family: usize) -> Option<Confidence> {
     let endpoint = run.protocol.endpoint(&entry.endpoint)?;
     let asked = primary_asked(run.protocol, endpoint)?;
+    if asked.entry.id == "randomization_test" {
+        return None;
+    }
     let arm = run.protocol.arm_index(entry.arm.as_deref()?)?;
     let usual = question(run.protocol, endpoint, asked.entry, true);
     let level = 1.0 - (1.0 - usual.level) / family as f64;

@@ -491,7 +491,13 @@ fn blank(
 
 /// Whether the estimator tells competing events apart.
 fn tells_competing(asked: &Asked) -> bool {
-    ["cumulative_incidence", "gray_test", "fine_gray"].contains(&asked.entry.id)
+    [
+        "cumulative_incidence",
+        "gray_test",
+        "fine_gray",
+        "cause_specific_cox",
+    ]
+    .contains(&asked.entry.id)
 }
 
 /// Participants of an arm with a value, with an event, and without a value.
@@ -549,6 +555,7 @@ pub(super) fn fill(entry: &mut Entry, made: Result<Made, Fault>, question: &Ques
             .push("no estimate: the values are too large to compute with".into());
         return;
     }
+    let question = made.question.as_ref().unwrap_or(question);
     entry.measure = made.measure;
     entry.details = (!made.details.is_empty()).then_some(made.details);
     entry.estimate = estimate;
@@ -560,10 +567,11 @@ pub(super) fn fill(entry: &mut Entry, made: Result<Made, Fault>, question: &Ques
     });
     entry.statistic = statistic;
     entry.p_value = p_value;
-    if statistic.is_some() {
-        // A test without an estimate has no direction.
+    if p_value.is_some() {
+        // A test by chi-square has no direction.
+        let directed = estimate.is_some() || statistic.is_none();
         entry.null = estimate.map(|_| question.null);
-        entry.alternative = Some(if estimate.is_some() {
+        entry.alternative = Some(if directed {
             question.alternative
         } else {
             Alternative::TwoSided

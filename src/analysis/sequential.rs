@@ -133,8 +133,21 @@ pub(super) fn of(protocol: &Protocol, monitored: &Monitored) -> Sequential {
                 .into(),
         );
     }
-    let primary = monitored.entries.iter().filter(|entry| entry.primary);
+    let primary: Vec<&Entry> = monitored
+        .entries
+        .iter()
+        .filter(|entry| entry.primary)
+        .collect();
+    if primary.len() > 1 {
+        warnings.push(
+            "each arm is held against the boundaries by itself: the error is that of one comparison".into(),
+        );
+    }
+    if looks.futility == Futility::NonbindingBeta && error_of_one_side(protocol).1 {
+        warnings.push("the plan of futility has no use in a trial with two sides".into());
+    }
     let arms = primary
+        .into_iter()
         .enumerate()
         .map(|(i, entry)| {
             let signed = monitored.signed.get(i).copied().flatten();
@@ -299,6 +312,9 @@ fn maximum(
     {
         return Some(information);
     }
+    if scaled.events {
+        return None;
+    }
     // Information grows with the participants: those with a value over those that are planned.
     let planned = f64::from(size.and_then(|size| size.planned)?);
     let ratios: u32 = protocol.arms.iter().map(|arm| arm.ratio).sum();
@@ -336,11 +352,8 @@ fn hold(
     }
     let mut times: Vec<f64> = (0..k - 1)
         .map(|j| {
-            look.earlier
-                .get(j)
-                .copied()
-                .flatten()
-                .unwrap_or(looks.information[j])
+            let known = look.earlier.get(j).and_then(|arms| arms.get(&at.arm));
+            known.copied().unwrap_or(looks.information[j])
         })
         .collect();
     times.push(fraction);

@@ -1,6 +1,7 @@
 //! What an analysis is told beside protocol and data.
 
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// Re-draws of a randomization test where nobody asks for another number.
 pub const USUAL_DRAWS: u32 = 2_000;
@@ -21,9 +22,9 @@ pub struct Settings {
 pub struct Look {
     /// Counted from 1.
     pub number: usize,
-    /// Information fractions at which the looks before were really made, where that is known; else the
-    /// planned ones stand for them.
-    pub earlier: Vec<Option<f64>>,
+    /// Information fractions at which the looks before were really made, by arm, where that is known;
+    /// else the planned ones stand for them.
+    pub earlier: Vec<BTreeMap<String, f64>>,
 }
 
 impl Default for Settings {

@@ -31,7 +31,7 @@ pub struct Options {
     seed: Option<String>,
     /// Re-draws of the randomization test
     #[arg(long, value_name = "N", default_value_t = USUAL_DRAWS,
-        value_parser = clap::value_parser!(u32).range(99..=1_000_000))]
+        value_parser = clap::value_parser!(u32).range(999..=1_000_000))]
     draws: u32,
     /// The planned look that this analysis is, counted from 1
     #[arg(long, value_name = "N")]

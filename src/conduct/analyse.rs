@@ -13,7 +13,7 @@ use crate::analysis::{Dataset, Look, Settings, run, run_pooled};
 use crate::store::{AnalysisRow, ResultRow, StoreError};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -233,10 +233,10 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
 fn settings(service: &Service, row: &AnalysisRow) -> Result<Settings, Refusal> {
     let mut look = None;
     if let Some(number) = row.look.and_then(|look| usize::try_from(look).ok()) {
-        let mut earlier = vec![None; number.saturating_sub(1)];
+        let mut earlier = vec![BTreeMap::new(); number.saturating_sub(1)];
         service.store.read(|tx| {
-            for (i, fraction) in earlier.iter_mut().enumerate() {
-                *fraction = fraction_at(tx, &row.trial_id, i as i32 + 1, row.data_cut)?;
+            for (i, fractions) in earlier.iter_mut().enumerate() {
+                *fractions = fractions_at(tx, &row.trial_id, i as i32 + 1, row.data_cut)?;
             }
             Ok::<_, Refusal>(())
         })?;
@@ -249,13 +249,14 @@ fn settings(service: &Service, row: &AnalysisRow) -> Result<Settings, Refusal> {
     })
 }
 
-/// The information fraction of the first analysis that was this look, over a cut no later than `cut`.
-fn fraction_at(
+/// The information fractions, by arm, of the first analysis that was this look, over a cut no later than
+/// `cut`.
+fn fractions_at(
     tx: &mut crate::store::Tx,
     trial: &str,
     look: i32,
     cut: i64,
-) -> Result<Option<f64>, Refusal> {
+) -> Result<BTreeMap<String, f64>, Refusal> {
     for row in tx.list_looks(trial, look)? {
         if row.data_cut > cut {
             continue;
@@ -265,12 +266,17 @@ fn fraction_at(
         };
         let document: Value = serde_json::from_str(&text)
             .map_err(|_| Refusal::Internal("a kept result cannot be read".into()))?;
-        let fraction = document["sequential"]["arms"][0]["fraction"].as_f64();
-        if fraction.is_some() {
-            return Ok(fraction);
+        let arms = document["sequential"]["arms"].as_array();
+        let fractions: BTreeMap<String, f64> = arms
+            .into_iter()
+            .flatten()
+            .filter_map(|at| Some((at["arm"].as_str()?.to_owned(), at["fraction"].as_f64()?)))
+            .collect();
+        if !fractions.is_empty() {
+            return Ok(fractions);
         }
     }
-    Ok(None)
+    Ok(BTreeMap::new())
 }
 
 fn result_row(

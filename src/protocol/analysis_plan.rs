@@ -209,6 +209,15 @@ pub struct Assumptions {
     /// Share of participants whose endpoint will be missing.
     pub dropout: Option<f64>,
     pub accrual_per_week: Option<f64>,
+    /// Of a continuous endpoint.
+    pub standard_deviation: Option<f64>,
+    /// Of a count: its variance is mu + dispersion mu^2.
+    pub dispersion: Option<f64>,
+    /// Mean participants of a cluster, their intraclass correlation, and the coefficient of variation
+    /// of the clusters' sizes.
+    pub cluster_size: Option<f64>,
+    pub intraclass_correlation: Option<f64>,
+    pub cluster_variation: Option<f64>,
 }
 
 /// The planned size.
@@ -229,6 +238,11 @@ impl SampleSize {
                 effect: assume.optional("effect"),
                 dropout: assume.optional("dropout"),
                 accrual_per_week: assume.optional("accrual_per_week"),
+                standard_deviation: assume.optional("standard_deviation"),
+                dispersion: assume.optional("dispersion"),
+                cluster_size: assume.optional("cluster_size"),
+                intraclass_correlation: assume.optional("intraclass_correlation"),
+                cluster_variation: assume.optional("cluster_variation"),
             };
             assume.finish();
             if read
@@ -237,8 +251,35 @@ impl SampleSize {
             {
                 assume.fault("dropout", "must lie between 0 and 1");
             }
-            if read.accrual_per_week.is_some_and(|rate| rate <= 0.0) {
-                assume.fault("accrual_per_week", "must be above 0");
+            let above = |name: &str, value: Option<f64>, least: f64, text: &str| {
+                if value.is_some_and(|value| value < least || (value == 0.0 && least == 0.0)) {
+                    assume.fault(name, text);
+                }
+            };
+            above(
+                "accrual_per_week",
+                read.accrual_per_week,
+                0.0,
+                "must be above 0",
+            );
+            above(
+                "standard_deviation",
+                read.standard_deviation,
+                0.0,
+                "must be above 0",
+            );
+            above("cluster_size", read.cluster_size, 1.0, "must be at least 1");
+            if read.dispersion.is_some_and(|value| value < 0.0) {
+                assume.fault("dispersion", "must be at least 0");
+            }
+            if read.cluster_variation.is_some_and(|value| value < 0.0) {
+                assume.fault("cluster_variation", "must be at least 0");
+            }
+            if read
+                .intraclass_correlation
+                .is_some_and(|value| !(0.0..=1.0).contains(&value))
+            {
+                assume.fault("intraclass_correlation", "must lie between 0 and 1");
             }
             read
         });

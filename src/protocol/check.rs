@@ -155,15 +155,15 @@ fn plan(protocol: &Protocol, faults: &Faults) {
     let binary = |endpoint: &Endpoint| endpoint.kind == EndpointKind::Binary;
     if protocol.endpoint(&plan.primary).is_some_and(binary)
         && plan.margin.is_some_and(|margin| margin.abs() >= 1.0)
-        && !plan
-            .estimator
-            .as_deref()
-            .is_some_and(|id| id.contains("ratio"))
+        && !ratio
     {
         faults.add(
             "analysis.margin",
             "must lie between -1 and 1 for a difference of risks",
         );
+    }
+    if ratio && plan.margin.is_some_and(|margin| margin <= 0.0) {
+        faults.add("analysis.margin", "must be above 0 for a ratio");
     }
     match (plan.hypothesis, plan.margin) {
         (Hypothesis::Superiority, _) => {}

@@ -146,7 +146,14 @@ impl<'a> World<'a> {
                     ..outcome
                 });
             }
-            earlier.push(fraction);
+            let (arm, _) = compared(self.protocol);
+            let id = self.protocol.arms[arm].id.clone();
+            earlier.push(
+                fraction
+                    .map(|fraction| (id, fraction))
+                    .into_iter()
+                    .collect(),
+            );
         }
         Err(ScenarioFault("the protocol plans no look".into()))
     }

@@ -206,7 +206,9 @@ pub const ESTIMATORS: &[Entry] = &[
     made("as_treated", ANY).giving(Gives::Regrouped),
     made("lee_bounds", NUMBER).giving(Gives::Bounds),
     made("manski_bounds", NUMBER).giving(Gives::Bounds),
-    made("multiple_imputation", NUMBER).with(Options::Number),
+    made("multiple_imputation", NUMBER)
+        .by_strata()
+        .with(Options::Number),
     made("randomization_test", ANY)
         .giving(Gives::Test)
         .by_default(),

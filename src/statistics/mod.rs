@@ -3,7 +3,9 @@
 //! An estimator answers a [`Question`] about plain slices with an [`Estimate`], or with a [`Fault`]
 //! where the input bears no answer. It has no other way out: nothing is NaN, and nothing else is
 //! estimated instead. Effects are arm minus (or over) reference. Results do not depend on
-//! the order of the rows: counts are whole numbers and sums are taken over sorted values.
+//! the order of the rows: counts are whole numbers, and sums are taken over sorted values or in an order that
+//! the values decide. (Imputations and re-draws do: the one gives its random numbers row by row, the other
+//! is the order of the draws.)
 //! `docs/statistics.md` lists formula, reference and the agreement reached for each.
 
 pub mod balance;
@@ -23,6 +25,7 @@ pub mod ratios;
 pub mod regression;
 pub(crate) mod roots;
 pub mod sequential;
+pub mod size;
 pub mod stratified;
 mod sum;
 pub mod survival;

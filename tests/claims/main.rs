@@ -34,6 +34,7 @@ pub fn trials(quick: u32, full: u32) -> u32 {
 /// The lines of a table; what fails is said at the end, all at once.
 #[derive(Default)]
 struct Claims {
+    started: bool,
     wrong: Vec<String>,
 }
 
@@ -51,6 +52,10 @@ impl Claims {
             Claimed::AtLeast(value) => (format!(">= {value}"), found.share >= value - slack),
             Claimed::AtMost(value) => (format!("<= {value}"), found.share <= value + slack),
         };
+        // The first line of a test stands behind its name otherwise.
+        if !std::mem::replace(&mut self.started, true) {
+            println!();
+        }
         println!(
             "| {what} | {design} | {text} | {:.4} | {:.4} | {} |",
             found.share, found.standard_error, found.n

@@ -204,3 +204,79 @@ fn adjusted_p_values_agree_with_r() {
     }
     assert!(compared >= 300, "{compared}");
 }
+
+#[test]
+fn sizes_agree_with_rpact_and_the_formulas() {
+    use lodkast::statistics::distributions::normal_quantile;
+    use lodkast::statistics::size;
+    let mut compared = BTreeMap::new();
+    for (name, case) in cases(include_str!("sizes_expected.csv")) {
+        let family = name.split('_').next().unwrap();
+        let of = |what: &str| case.get(what).copied();
+        let (Some(alpha), Some(power)) = (of("alpha"), of("power")) else {
+            continue;
+        };
+        let needed = (normal_quantile(1.0 - alpha) + normal_quantile(power)).powi(2);
+        let ratio = of("ratio").unwrap_or(1.0);
+        let shares = (ratio / (1.0 + ratio), 1.0 / (1.0 + ratio));
+        let distance = || of("delta").unwrap() + of("margin").unwrap_or(0.0);
+        let means = || size::two_means(needed, of("sd").unwrap(), distance(), shares);
+        let (found, value) = match family {
+            // With an unknown standard deviation R's root of the noncentral t is another formula.
+            "means" if name.starts_with("means_t") => continue,
+            "means" => (means(), of("total")),
+            "proportions" => {
+                let shown = (of("p1").unwrap(), of("p0").unwrap());
+                (
+                    size::risk_difference(needed, shown, 0.0, shares),
+                    of("total"),
+                )
+            }
+            "schoenfeld" => {
+                let hazards = of("hazard_ratio").unwrap();
+                (
+                    size::events_schoenfeld(needed, hazards, 1.0, shares),
+                    of("events").or(of("total")),
+                )
+            }
+            "freedman" => {
+                let hazards = of("hazard_ratio").unwrap();
+                (
+                    size::events_freedman(needed, hazards, shares),
+                    of("events").or(of("total")),
+                )
+            }
+            "cluster" => {
+                let cv = of("cv").unwrap_or(0.0);
+                let effect = size::design_effect(of("m").unwrap(), of("icc").unwrap(), cv);
+                close(effect, of("design_effect").unwrap(), CLOSED_FORM, name);
+                (means() * effect, of("total"))
+            }
+            "rates" => {
+                let exposure = of("exposure").unwrap_or(1.0);
+                let (rate, times) = (of("rate").unwrap() * exposure, of("rate_ratio").unwrap());
+                let spread = of("dispersion").unwrap_or(0.0);
+                (
+                    size::rate_ratio(needed, rate, times, 1.0, spread, shares),
+                    of("total"),
+                )
+            }
+            other => panic!("no size of {other}"),
+        };
+        close(found, value.unwrap(), CLOSED_FORM, name);
+        *compared.entry(family).or_insert(0) += 1;
+    }
+    for family in [
+        "means",
+        "proportions",
+        "schoenfeld",
+        "freedman",
+        "cluster",
+        "rates",
+    ] {
+        assert!(
+            compared.get(family).is_some_and(|n| *n >= 2),
+            "{family}: {compared:?}"
+        );
+    }
+}

@@ -1,9 +1,10 @@
 //! How many participants the planned power takes.
 
 use crate::analysis::plan::toward_benefit;
-use crate::protocol::{Assumptions, EndpointKind, Hypothesis, Protocol};
-use crate::statistics::Alternative;
+use crate::protocol::{Assumptions, EndpointKind, Hypothesis, Protocol, Unit};
+use crate::statistics::catalogue::Gives;
 use crate::statistics::distributions::normal_quantile;
+use crate::statistics::{Alternative, size};
 use serde::Serialize;
 
 /// How a size came about.
@@ -15,6 +16,10 @@ pub enum Sized {
     TwoProportions,
     /// Events by Schoenfeld (Biometrika 68, 1981), participants by the control arm's share of events.
     LogRank,
+    /// Two means with a known standard deviation.
+    Means,
+    /// Two rates, overdispersed where the protocol says so (Zhu and Lakkis 2014).
+    Rates,
 }
 
 /// The sample size of a design.
@@ -26,6 +31,12 @@ pub struct SampleSize {
     pub total: Option<u64>,
     /// Events of the two arms compared, for a time to an event.
     pub events: Option<u64>,
+    /// The same by Freedman, which counts on the ratio and not on its logarithm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events_freedman: Option<u64>,
+    /// By how much clusters multiply the participants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub design_effect: Option<f64>,
     pub power: f64,
     pub method: Option<Sized>,
     /// Weeks until the last participant is enrolled.
@@ -87,7 +98,10 @@ impl SampleSize {
             .ok_or("assume names no value of the control arm")?;
         let effect = assume.effect.ok_or("assume names no effect")?;
         let margin = protocol.analysis.margin;
-        let ratio = entry.is_ratio();
+        // The tests of times are planned by the ratio of the hazards.
+        let hazards = endpoint.kind == EndpointKind::TimeToEvent
+            && (entry.shortens_time() || entry.gives == Gives::Test);
+        let ratio = entry.is_ratio() || hazards;
         let null = match (protocol.analysis.hypothesis, margin) {
             (Hypothesis::Superiority, _) | (_, None) => f64::from(u8::from(ratio)),
             // The nearer of the two margins is the harder one.
@@ -98,45 +112,70 @@ impl SampleSize {
             },
             (Hypothesis::NonInferiority, Some(margin)) => margin,
         };
-        if !(0.0..1.0).contains(&control) || control == 0.0 {
+        let share_needed = matches!(endpoint.kind, EndpointKind::Binary) || hazards;
+        if share_needed && (!(0.0..1.0).contains(&control) || control == 0.0) {
             return Err("the value of the control arm must be a share between 0 and 1".into());
         }
+        if ratio && effect <= 0.0 {
+            return Err("the assumed ratio must be above 0".into());
+        }
+        let distance = if ratio {
+            (effect / null).ln()
+        } else {
+            effect - null
+        };
         let shares = shares(protocol);
-        let (distance, total) = match endpoint.kind {
+        let of_both = shares.0 + shares.1;
+        let (method, total) = match endpoint.kind {
             EndpointKind::Binary => {
-                let other = if ratio {
-                    control * effect
-                } else {
-                    control + effect
+                let odds = entry.id.contains("odds_ratio") || entry.id == "fisher_exact";
+                let other = match (odds, ratio) {
+                    (true, _) => {
+                        let odds = control / (1.0 - control) * effect;
+                        odds / (1.0 + odds)
+                    }
+                    (false, true) => control * effect,
+                    (false, false) => control + effect,
                 };
                 if !(other > 0.0 && other < 1.0) {
                     return Err("the effect leads to a share outside of 0 and 1".into());
                 }
-                if ratio {
-                    // On the log scale, by the delta method.
-                    let variance =
-                        (1.0 - other) / (other * shares.0) + (1.0 - control) / (control * shares.1);
-                    let distance = (effect / null).ln();
-                    (distance, needed * variance / distance.powi(2))
-                } else {
-                    let variance =
-                        other * (1.0 - other) / shares.0 + control * (1.0 - control) / shares.1;
-                    let distance = effect - null;
-                    (distance, needed * variance / distance.powi(2))
-                }
+                let total = match (odds, ratio) {
+                    (true, _) => size::odds_ratio(needed, (other, control), null, shares),
+                    (false, true) => size::risk_ratio(needed, (other, control), null, shares),
+                    _ => size::risk_difference(needed, (other, control), null, shares),
+                };
+                (Sized::TwoProportions, total)
             }
-            EndpointKind::TimeToEvent if ratio => {
-                let distance = (effect / null).ln();
-                let (a, b) = (
-                    shares.0 / (shares.0 + shares.1),
-                    shares.1 / (shares.0 + shares.1),
-                );
-                let events = needed / (a * b * distance.powi(2));
+            EndpointKind::TimeToEvent if hazards => {
+                let arms = (shares.0 / of_both, shares.1 / of_both);
+                let events = size::events_schoenfeld(needed, effect, null, arms);
                 self.events = Some(events.ceil() as u64);
+                if null == 1.0 && effect != 1.0 {
+                    let freedman = size::events_freedman(needed, effect, arms);
+                    self.events_freedman = Some(freedman.ceil() as u64);
+                }
                 // Proportional hazards: the other arm's share without an event is a power of this one's.
                 let other = 1.0 - (1.0 - control).powf(effect);
                 let per_participant = shares.0 * other + shares.1 * control;
-                (distance, events / per_participant)
+                (Sized::LogRank, events / per_participant)
+            }
+            EndpointKind::Count if ratio => {
+                if control <= 0.0 {
+                    return Err("the rate of the control arm must be above 0".into());
+                }
+                let dispersion = assume.dispersion.unwrap_or(0.0);
+                let total = size::rate_ratio(needed, control, effect, null, dispersion, shares);
+                (Sized::Rates, total)
+            }
+            EndpointKind::Continuous | EndpointKind::Count if !ratio => {
+                let deviation = assume
+                    .standard_deviation
+                    .ok_or("assume names no standard_deviation")?;
+                (
+                    Sized::Means,
+                    size::two_means(needed, deviation, distance, shares),
+                )
             }
             _ => {
                 return Err(format!(
@@ -145,6 +184,7 @@ impl SampleSize {
                 ));
             }
         };
+        let total = total * self.inflation_by_clusters(protocol, assume)?;
         if distance == 0.0 {
             return Err("the assumed effect is the null itself".into());
         }
@@ -155,12 +195,30 @@ impl SampleSize {
         if protocol.analysis.hypothesis == Hypothesis::NonInferiority && !wanted {
             return Err("the assumed effect lies on the null's side of the margin".into());
         }
-        self.method = Some(match endpoint.kind {
-            EndpointKind::Binary => Sized::TwoProportions,
-            _ => Sized::LogRank,
-        });
+        self.method = Some(method);
         self.scale = Some((null, effect, ratio));
         Ok(total)
+    }
+
+    /// What clusters cost, where the protocol assumes them.
+    fn inflation_by_clusters(
+        &mut self,
+        protocol: &Protocol,
+        assume: &Assumptions,
+    ) -> Result<f64, String> {
+        let by_unit = protocol.unit != Unit::Citizen;
+        match (assume.cluster_size, assume.intraclass_correlation) {
+            (Some(m), Some(icc)) => {
+                let effect = size::design_effect(m, icc, assume.cluster_variation.unwrap_or(0.0));
+                self.design_effect = Some(effect);
+                Ok(effect)
+            }
+            _ if by_unit => Err(
+                "units are drawn, and assume names no cluster_size and intraclass_correlation"
+                    .into(),
+            ),
+            _ => Ok(1.0),
+        }
     }
 
     fn settle(&mut self, protocol: &Protocol, assume: &Assumptions, complete: f64) {

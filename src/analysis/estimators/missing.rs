@@ -66,7 +66,7 @@ impl Comparison<'_> {
         let with = Made::of(measure, estimate)
             .with("imputations", made.imputations)
             .with("imputed", missing)
-            .with("fraction_missing_information", made.pooled.fraction_missing);
+            .with("missing_variance_share", made.pooled.fraction_missing);
         Ok(match made.tipping_point {
             Some(delta) => with.with("tipping_point", delta),
             None => with,

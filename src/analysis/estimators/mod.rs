@@ -48,6 +48,8 @@ pub(super) struct Made {
     pub details: Map<String, Value>,
     /// A test's z with the sign of the effect, where it has one but no estimate.
     pub signed: Option<f64>,
+    /// The question that was answered, where it is not the one that was asked.
+    pub question: Option<Question>,
 }
 
 impl Made {

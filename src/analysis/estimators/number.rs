@@ -57,7 +57,7 @@ impl Comparison<'_> {
                     .with("theta", made.theta)
                     .with("theta_standard_error", made.theta_error))
             }
-            other => unreachable!("the catalogue says that {other} takes a number"),
+            other => Err(Fault::Input(format!("{other} does not take a number"))),
         }
     }
 

@@ -101,13 +101,15 @@ impl Comparison<'_> {
             ..self.clone()
         };
         let asked = self.plain();
+        // The plain estimator has its own null and its own direction of benefit.
         let question = Question {
-            null: f64::from(u8::from(asked.entry.is_ratio())),
-            ..*question
+            level: question.level,
+            ..crate::analysis::plan::question(self.protocol, self.endpoint, asked.entry, false)
         };
         let mut made = comparison.make(&asked, &question)?;
         let n = comparison.rows().len();
         made.estimate.warnings.push(warning.to_owned());
+        made.question = Some(question);
         Ok(made.with("n_analysed", n).with("by", asked.entry.id))
     }
 

@@ -54,7 +54,7 @@ impl Comparison<'_> {
                 let strata: Vec<_> = self.by_stratum(&ended).into_values().collect();
                 Ok(Made::test(survival::gray_test(&strata)?))
             }
-            other => unreachable!("the catalogue says that {other} takes a time"),
+            other => Err(Fault::Input(format!("{other} does not take a time"))),
         }
     }
 

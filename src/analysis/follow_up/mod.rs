@@ -94,6 +94,9 @@ fn received(protocol: &Protocol, people: &[Person]) -> Option<Vec<Received>> {
         return None;
     }
     let of = |person: &Person| {
+        if person.conversations.is_empty() {
+            return Received::Unknown;
+        }
         let own = protocol.arm_index(&person.enrolled.arm);
         let held = |arm: usize| {
             let channels = &protocol.arms[arm].channels;
