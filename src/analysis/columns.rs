@@ -2,7 +2,7 @@
 
 use crate::analysis::flow::Flow;
 use crate::statistics::survival::{Ended, Observation};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A baseline factor.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +51,8 @@ pub struct Dataset {
     pub endpoints: BTreeMap<String, Values>,
     /// Endpoints with competing events: whether a row's follow-up ended by one.
     pub competing: BTreeMap<String, Vec<bool>>,
+    /// Endpoints with participants whose value is not due yet: they are not missing.
+    pub immature: BTreeMap<String, Vec<bool>>,
     /// What was received, where the data tell.
     pub received: Option<Vec<Received>>,
     /// The clusters of the participants, where the data tell.
@@ -68,6 +70,36 @@ impl Dataset {
     /// Number of participants.
     pub fn rows(&self) -> usize {
         self.arms.len()
+    }
+
+    /// The number of each row's stratum over these factors, counted as they appear, and the levels of each
+    /// stratum; a missing level is an empty text.
+    pub fn strata<'a>(&'a self, factors: &[&str]) -> (Vec<u32>, Vec<Vec<&'a str>>) {
+        let mut of = vec![0_u32; self.rows()];
+        let mut labels: Vec<Vec<&str>> = vec![Vec::new()];
+        for factor in factors {
+            let mut places: HashMap<(u32, &str), u32> = HashMap::new();
+            let mut next: Vec<Vec<&str>> = Vec::new();
+            for (row, stratum) in of.iter_mut().enumerate() {
+                let level = match self.factors.get(*factor) {
+                    Some(Column::Levels(levels)) => levels[row].as_deref().unwrap_or_default(),
+                    _ => "",
+                };
+                *stratum = *places.entry((*stratum, level)).or_insert_with(|| {
+                    let mut label = labels[*stratum as usize].clone();
+                    label.push(level);
+                    next.push(label);
+                    next.len() as u32 - 1
+                });
+            }
+            labels = next;
+        }
+        (of, labels)
+    }
+
+    /// Whether a row's value is not due yet.
+    pub fn is_immature(&self, endpoint: &str, row: usize) -> bool {
+        self.immature.get(endpoint).is_some_and(|rows| rows[row])
     }
 
     /// How a row's follow-up ended: 1 the event, 2 a competing one, 0 neither.

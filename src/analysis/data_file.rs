@@ -236,7 +236,11 @@ impl File {
                 },
             });
         }
-        Some(found)
+        // An empty column tells as little as none.
+        found
+            .iter()
+            .any(|received| *received != Received::Unknown)
+            .then_some(found)
     }
 
     fn check_participants(&mut self) {

@@ -11,8 +11,9 @@ use super::rerandomization::{self, Redraws, Wanted};
 use super::sequential::{self, Monitored, Sequential};
 use super::settings::Settings;
 use super::subgroups;
-use crate::protocol::{Better, Endpoint, Hypothesis, Protocol};
+use crate::protocol::{Better, Endpoint, Hypothesis, Protocol, Unit};
 use crate::statistics::catalogue::{self, Asked, Gives};
+use crate::statistics::distributions::normal_p;
 use crate::statistics::survival::Limits;
 use crate::statistics::{Alternative, Estimate, Fault, Question};
 use std::collections::BTreeMap;
@@ -335,6 +336,20 @@ impl<'a> Run<'a> {
         };
         let signed = made.as_ref().ok().and_then(|made| made.signed);
         fill(&mut entry, made, &question);
+        if primary
+            && question.alternative != Alternative::TwoSided
+            && let Some(z) = signed
+        {
+            // One-sided by the sign of the excess, where the plan has one side.
+            entry.p_value = Some(normal_p(z, question.alternative));
+            entry.alternative = Some(question.alternative);
+        }
+        if protocol.unit != Unit::Citizen && !allows_for_units(asked) {
+            entry.warnings.push(
+                "units were drawn: this takes participants as drawn one by one, and its error is too small"
+                    .into(),
+            );
+        }
         if primary {
             let analysis = &protocol.analysis;
             entry.aim = Some(Aim {
@@ -357,6 +372,9 @@ impl<'a> Run<'a> {
         let strata: Vec<String> = self.strata.iter().filter(has_levels).cloned().collect();
         let mut wanted = Vec::new();
         for endpoint in endpoints(self.protocol) {
+            if !self.dataset.endpoints.contains_key(&endpoint.id) {
+                continue;
+            }
             let asked = self.estimators(endpoint);
             if asked
                 .iter()
@@ -489,6 +507,11 @@ fn blank(
     }
 }
 
+/// Whether the estimator allows for units that were drawn as one.
+fn allows_for_units(asked: &Asked) -> bool {
+    asked.entry.id.ends_with("_clustered") || asked.entry.id == "randomization_test"
+}
+
 /// Whether the estimator tells competing events apart.
 fn tells_competing(asked: &Asked) -> bool {
     [
@@ -552,7 +575,7 @@ pub(super) fn fill(entry: &mut Entry, made: Result<Made, Fault>, question: &Ques
     {
         entry
             .warnings
-            .push("no estimate: the values are too large to compute with".into());
+            .push("no estimate: a number of it is not finite; the values may be too large to compute with".into());
         return;
     }
     let question = made.question.as_ref().unwrap_or(question);

@@ -9,7 +9,7 @@
 //! observed draw, and the limits are order statistics of those shifts.
 
 use super::columns::{Dataset, Values};
-use super::estimators::{Made, as_numbers, level};
+use super::estimators::{Made, as_numbers};
 use crate::protocol::{Endpoint, EndpointKind, Protocol, Scheme};
 use crate::randomization::{Enumerated, Redraw, Seed, StratumLabel};
 use crate::statistics::survival::Observation;
@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 
 /// Outcomes of the draw up to which all are gone through.
 const EXACT: usize = 20_000;
+
+/// Statistics of all re-draws together that are kept at most.
+const MOST_NUMBERS: usize = 50_000_000;
 
 /// Differences of statistics below this (relative) are rounding.
 const TIE: f64 = 1e-10;
@@ -69,9 +72,21 @@ impl<'a> Redraws<'a> {
         let units = units(protocol, dataset)?;
         let redraw = Redraw::new(protocol, strata, stratum_of, units).map_err(not_drawn)?;
         let (draws, source) = match redraw.all(EXACT) {
+            Some(all) if !all.contains(&dataset.arms) => {
+                return Err(Fault::Input(
+                    "the arms are no outcome of this draw: are the rows in the order of the draws?"
+                        .into(),
+                ));
+            }
             Some(all) => (all.total(), Source::All(all)),
             None => (draws as usize, Source::Random(redraw)),
         };
+        if draws.saturating_mul(wanted.len() + 3) > MOST_NUMBERS {
+            return Err(Fault::Input(format!(
+                "{draws} re-draws of {} comparisons are too many to be kept: ask for fewer draws",
+                wanted.len()
+            )));
+        }
         let mut redraws = Self {
             source,
             seed,
@@ -196,29 +211,16 @@ fn strata(protocol: &Protocol, dataset: &Dataset) -> Result<(Vec<StratumLabel>, 
         .map(|factor| factor.id.as_str())
         .collect();
     let clusters = matches!(protocol.randomization.scheme, Scheme::Clusters { .. });
-    let mut places: BTreeMap<Vec<String>, u32> = BTreeMap::new();
-    let (mut labels, mut of) = (Vec::new(), Vec::with_capacity(dataset.rows()));
-    for row in 0..dataset.rows() {
-        let levels: Vec<String> = match clusters {
-            true => Vec::new(),
-            false => factors.iter().map(|id| level(dataset, id, row)).collect(),
-        };
-        if levels.iter().any(String::is_empty) {
-            return Err(Fault::Input(
-                "a stratification factor of a participant is missing".into(),
-            ));
-        }
-        let next = labels.len() as u32;
-        let place = *places.entry(levels.clone()).or_insert(next);
-        if place == next {
-            let pairs = factors
-                .iter()
-                .copied()
-                .zip(levels.iter().map(String::as_str));
-            labels.push(StratumLabel::of(pairs));
-        }
-        of.push(place);
+    let used = if clusters { &[][..] } else { &factors[..] };
+    let (of, levels) = dataset.strata(used);
+    if levels.iter().flatten().any(|level| level.is_empty()) {
+        return Err(Fault::Input(
+            "a stratification factor of a participant is missing".into(),
+        ));
     }
+    let label =
+        |levels: &Vec<&str>| StratumLabel::of(used.iter().copied().zip(levels.iter().copied()));
+    let labels = levels.iter().map(label).collect();
     Ok((labels, of))
 }
 
@@ -255,13 +257,8 @@ struct Cell {
 impl Scores {
     fn of(dataset: &Dataset, endpoint: &Endpoint, strata: &[String]) -> Self {
         let values = &dataset.endpoints[&endpoint.id];
-        let mut places: BTreeMap<Vec<String>, u32> = BTreeMap::new();
-        let mut stratum_of = Vec::with_capacity(dataset.rows());
-        for row in 0..dataset.rows() {
-            let label: Vec<String> = strata.iter().map(|id| level(dataset, id, row)).collect();
-            let next = places.len() as u32;
-            stratum_of.push(*places.entry(label).or_insert(next));
-        }
+        let factors: Vec<&str> = strata.iter().map(String::as_str).collect();
+        let (stratum_of, places) = dataset.strata(&factors);
         let scores = match values {
             Values::Time(times) => log_rank_scores(times, &stratum_of, places.len()),
             other => as_numbers(other),
@@ -377,7 +374,9 @@ pub(super) fn test(
         endpoint.kind,
         EndpointKind::Continuous | EndpointKind::Count
     );
-    let limits = shifts
+    let others = dataset.arms.iter().any(|a| *a != arm && *a != reference);
+    // The effect of a third arm would be taken for that of the compared one.
+    let limits = (shifts && !others)
         .then(|| inverted(numbers, observed, redraws, question.level))
         .flatten();
     let mut estimate = Estimate {

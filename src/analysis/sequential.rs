@@ -19,6 +19,9 @@ use serde::Serialize;
 /// Participants of an arm below which the confidence sequence, which holds for many, is not told.
 const FEWEST: u64 = 100;
 
+/// Events (and for shares those without) of an arm, likewise.
+const FEW_EVENTS: u64 = 20;
+
 /// Share of the planned information by which a look may miss it without a warning.
 const NEAR: f64 = 0.1;
 
@@ -121,6 +124,8 @@ struct Scaled {
     information: f64,
     /// Information is counted in events.
     events: bool,
+    /// A test without an estimate whose information is counted in participants.
+    participants: bool,
 }
 
 pub(super) fn of(protocol: &Protocol, monitored: &Monitored) -> Sequential {
@@ -238,8 +243,13 @@ impl Scaled {
             (None, Some(statistic)) if estimate.is_some() => sign * normal(statistic)?,
             _ => return None,
         };
+        // No boundary lies further out.
+        let z = z.clamp(-37.0, 37.0);
+        let participants = !events && estimate.is_none();
         let information = if events {
             entry.events.as_ref()?.values().sum::<u64>() as f64
+        } else if participants {
+            entry.n.values().sum::<u64>() as f64
         } else {
             estimate
                 .map(|(_, error)| error.powi(-2))
@@ -253,6 +263,7 @@ impl Scaled {
             z,
             information,
             events,
+            participants,
         })
     }
 
@@ -309,6 +320,7 @@ fn maximum(
     }
     if let Some(information) = design.and_then(|design| design.maximum_information())
         && !scaled.events
+        && !scaled.participants
     {
         return Some(information);
     }
@@ -316,15 +328,7 @@ fn maximum(
         return None;
     }
     // Information grows with the participants: those with a value over those that are planned.
-    let planned = f64::from(size.and_then(|size| size.planned)?);
-    let ratios: u32 = protocol.arms.iter().map(|arm| arm.ratio).sum();
-    let named = |id: &Option<String>| id.as_ref().and_then(|id| protocol.arm_index(id));
-    let own: u32 = [&entry.arm, &entry.reference]
-        .into_iter()
-        .filter_map(named)
-        .map(|arm| protocol.arms[arm].ratio)
-        .sum();
-    let planned = planned * f64::from(own) / f64::from(ratios);
+    let planned = f64::from(size.and_then(|size| size.planned)?) * share_of_two(protocol, entry);
     let n = entry.n.values().sum::<u64>() as f64;
     Some(scaled.information * planned / n)
 }
@@ -534,15 +538,39 @@ fn always_valid(protocol: &Protocol, entry: &Entry, scaled: &Scaled) -> Option<C
             .as_ref()
             .and_then(|size| size.planned)?,
     );
-    if entry.n.values().any(|n| *n < FEWEST) {
+    let few = |arm: &String, n: u64| {
+        let events = entry
+            .events
+            .as_ref()
+            .and_then(|events| events.get(arm))
+            .copied();
+        let binary = protocol
+            .endpoint(&entry.endpoint)
+            .is_some_and(|endpoint| endpoint.kind == EndpointKind::Binary);
+        n < FEWEST || events.is_some_and(|e| e < FEW_EVENTS || (binary && n - e < FEW_EVENTS))
+    };
+    if entry.n.iter().any(|(arm, n)| few(arm, *n)) {
         return None;
     }
     let level = protocol.analysis.confidence_level();
     let n = n as f64;
-    let half = asymptotic(n, error * n.sqrt(), 1.0 - level, planned);
+    let best = planned * share_of_two(protocol, entry);
+    let half = asymptotic(n, error * n.sqrt(), 1.0 - level, best);
     Some(Confidence {
         level,
         lower: scaled.value(estimate - half),
         upper: scaled.value(estimate + half),
     })
+}
+
+/// The share of all participants that the two arms of an entry are to have.
+fn share_of_two(protocol: &Protocol, entry: &Entry) -> f64 {
+    let ratios: u32 = protocol.arms.iter().map(|arm| arm.ratio).sum();
+    let named = |id: &Option<String>| id.as_ref().and_then(|id| protocol.arm_index(id));
+    let own: u32 = [&entry.arm, &entry.reference]
+        .into_iter()
+        .filter_map(named)
+        .map(|arm| protocol.arms[arm].ratio)
+        .sum();
+    f64::from(own) / f64::from(ratios)
 }

@@ -111,7 +111,11 @@ fn of_factor(comparison: &Comparison, protocol: &Protocol, factor: &str) -> Opti
                 line.warnings = made.warnings;
                 // Ratios are compared by their logarithms, whose error is given.
                 let scaled = made.estimate.map(|e| if ratio { e.ln() } else { e });
-                effects.extend(scaled.zip(made.standard_error));
+                effects.extend(
+                    scaled
+                        .zip(made.standard_error)
+                        .filter(|(_, error)| *error > 0.0),
+                );
             }
         }
         told.push(line);
@@ -120,6 +124,13 @@ fn of_factor(comparison: &Comparison, protocol: &Protocol, factor: &str) -> Opti
         "levels were compared one by one: a difference among many is to be expected by chance"
             .into(),
     ];
+    let shown = told.iter().filter(|level| !level.suppressed).count();
+    if effects.len() < shown {
+        warnings.push(format!(
+            "{} levels have no effect with an error and are not in the test of interaction",
+            shown - effects.len()
+        ));
+    }
     let interaction = match heterogeneity(&effects) {
         Ok(test) => test
             .statistic

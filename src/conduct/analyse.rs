@@ -83,6 +83,12 @@ pub fn ask(
         ));
     }
     let pooled = !caller.role.sees_arms(known.status.is_open());
+    if pooled && request.look.is_some() {
+        return Err(Refusal::field(
+            "look",
+            "is for analyses by arm; this key sees the arms as one",
+        ));
+    }
     let id = new_id(&service.clock);
     let id = once(service, caller, idempotency, |tx| {
         tx.lock_trial_shared(trial)?;
@@ -98,6 +104,9 @@ pub fn ask(
             let fact = Draft::of_trial(FactKind::Look, body);
             let number = tx.take_sequence(trial, 1)?;
             tx.insert_facts(trial, number, vec![fact.seal(service, caller, now)])?;
+        }
+        if let Some(look) = request.look {
+            a_look_is_made_once(tx, trial, look as i32, planned as i32, request.data_cut)?;
         }
         // The head of the ledger is locked by now: no other look is being counted.
         let looks_so_far = tx.count_kind(trial, FactKind::Look.as_str())? as i32;
@@ -117,6 +126,38 @@ pub fn ask(
     })?;
     start(service, &id);
     Ok(id)
+}
+
+/// A look tests one data cut, and looks come in their order: else the error that is spent would be spent
+/// again. The same look over the same cut may be asked for any number of times.
+fn a_look_is_made_once(
+    tx: &mut crate::store::Tx,
+    trial: &str,
+    look: i32,
+    planned: i32,
+    cut: i64,
+) -> Result<(), Refusal> {
+    let other = tx
+        .list_looks(trial, look)?
+        .into_iter()
+        .find(|row| row.data_cut != cut);
+    if let Some(row) = other {
+        let text = format!("was made over data cut {} already", row.data_cut);
+        return Err(Refusal::field("look", text));
+    }
+    for later in look + 1..=planned {
+        let made_before = tx
+            .list_looks(trial, look)?
+            .iter()
+            .any(|row| row.data_cut == cut);
+        if !made_before && !tx.list_looks(trial, later)?.is_empty() {
+            return Err(Refusal::field(
+                "look",
+                format!("look {later} was made already"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Computes an analysis on a thread of its own, unless this process is at it already.

@@ -180,6 +180,9 @@ impl Looks {
             Some(Spending::HwangShihDecani) if gamma.is_none() => {
                 object.fault("gamma", "is missing: hwang_shih_decani needs it");
             }
+            Some(Spending::HwangShihDecani) if gamma.is_some_and(|gamma| gamma.abs() > 100.0) => {
+                object.fault("gamma", "must lie between -100 and 100");
+            }
             Some(Spending::Power) if rho.is_none_or(|rho| rho <= 0.0) => {
                 object.fault("rho", "must be a number above 0: power needs it");
             }

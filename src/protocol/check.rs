@@ -235,7 +235,20 @@ fn primary_estimator(protocol: &Protocol, endpoint: &Endpoint, faults: &Faults) 
             "gives no single effect of the arms as drawn",
         ),
     }
-    if ["complier_average_effect", "cost_effectiveness"].contains(&chosen.id)
+    if ["breslow_day_tarone", "cost_effectiveness"].contains(&chosen.id) {
+        faults.add(
+            "analysis.estimator",
+            "does not test whether the arms differ",
+        );
+    }
+    let no_z = ["randomization_test", "gray_test", "fisher_exact"];
+    if protocol.analysis.looks.is_some() && no_z.contains(&chosen.id) {
+        faults.add(
+            "analysis.estimator",
+            "gives no z that a boundary could be held against",
+        );
+    }
+    if chosen.id == "complier_average_effect"
         && protocol.analysis.hypothesis != Hypothesis::Superiority
     {
         faults.add("analysis.estimator", "cannot be held against a margin");

@@ -139,6 +139,22 @@ impl Enumerated {
         self.total
     }
 
+    /// Whether these arms are one of them.
+    pub fn contains(&self, arms: &[usize]) -> bool {
+        self.blocks.iter().all(|block| {
+            let own = |row: &u32| arms[*row as usize] as u8;
+            let fits = |arrangement: &&Vec<u8>| {
+                block
+                    .iter()
+                    .zip(*arrangement)
+                    .all(|(row, arm)| own(row) == *arm)
+            };
+            self.arrangements
+                .iter()
+                .any(|arrangement| fits(&arrangement))
+        })
+    }
+
     /// Writes one of them.
     pub fn arms(&self, number: usize, arms: &mut Vec<u8>) {
         arms.clear();

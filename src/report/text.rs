@@ -30,10 +30,16 @@ pub fn text(protocol: &Protocol, document: &Document) -> String {
                 let _ = writeln!(out, "      {line}");
             }
         }
+        for (name, value) in entry.details.iter().flatten() {
+            if let Some(told) = detail(value) {
+                let _ = writeln!(out, "      {}: {told}", name.replace('_', " "));
+            }
+        }
         for warning in &entry.warnings {
             let _ = writeln!(out, "      ! {warning}");
         }
     }
+    out.push_str(&several_arms(document));
     out.push_str(&looks(document));
     out.push_str(&subgroups(document));
     out.push_str(&numbers_of_the_draw(document));
@@ -50,6 +56,44 @@ pub fn text(protocol: &Protocol, document: &Document) -> String {
         document.software.name,
         document.software.version,
     );
+    out
+}
+
+/// A number or word of an estimator; lists are for the JSON.
+fn detail(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Number(number) if number.is_f64() => number.as_f64().map(short),
+        serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The primary p-values of several arms, adjusted.
+fn several_arms(document: &Document) -> String {
+    let mut out = String::new();
+    let Some(several) = &document.multiplicity else {
+        return out;
+    };
+    let _ = writeln!(
+        out,
+        "\n{}: p-values adjusted for several arms",
+        several.endpoint
+    );
+    for comparison in &several.comparisons {
+        let adjusted: Vec<String> = comparison
+            .adjusted
+            .iter()
+            .map(|(method, p)| format!("{method} {}", p_value(*p)))
+            .collect();
+        let _ = writeln!(
+            out,
+            "  {}: p {}; {}",
+            comparison.arm,
+            p_value(comparison.p_value),
+            adjusted.join(", ")
+        );
+    }
     out
 }
 

@@ -48,8 +48,9 @@ pub fn simulate(
         )));
     }
     let null_effect = truth::effect_at_null(protocol, scenario, size);
-    let run = |effect: f64, name: &str| {
-        let world = World::of(protocol, scenario, &design, effect, size)?;
+    let null = scenario.with_effect(null_effect);
+    let run = |scenario: &Scenario, name: &str| {
+        let world = World::of(protocol, scenario, &design, size)?;
         let runs = (0..trials)
             .into_par_iter()
             .map(|number| {
@@ -58,15 +59,15 @@ pub fn simulate(
                 Ok(outcome)
             })
             .collect::<Result<Vec<_>, ScenarioFault>>()?;
-        Ok::<_, ScenarioFault>(summary::of(&runs, effect, world.truth, size))
+        Ok::<_, ScenarioFault>(summary::of(&runs, scenario.effect, world.truth))
     };
     Ok(Simulated {
         protocol: protocol.id.clone(),
         trials,
         planned: size,
-        under_null: run(null_effect, "null")?,
-        under_effect: run(scenario.effect, "effect")?,
-        warnings: scenario.warnings(protocol),
+        under_null: run(&null, "null")?,
+        under_effect: run(scenario, "effect")?,
+        warnings: scenario.warnings(protocol, size),
     })
 }
 

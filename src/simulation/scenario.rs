@@ -81,7 +81,7 @@ impl Scenario {
         toml::from_str(text).map_err(|fault| {
             let line = fault
                 .span()
-                .map(|span| text[..span.start].lines().count().max(1));
+                .map(|span| 1 + text[..span.start].matches('\n').count());
             let place = line.map_or(String::new(), |line| format!("line {line}: "));
             ScenarioFault(format!("{place}{}", fault.message()))
         })
@@ -118,7 +118,8 @@ impl Scenario {
         }
         for closure in &self.closures {
             share("sites of a closure", closure.sites)?;
-            if closure.from_week.is_nan() || closure.from_week >= closure.until_week {
+            let span = closure.until_week - closure.from_week;
+            if span.is_nan() || span <= 0.0 {
                 return fault("from_week of a closure must lie before its until_week".into());
             }
         }
@@ -220,8 +221,23 @@ impl Scenario {
         other
     }
 
-    pub(super) fn warnings(&self, protocol: &Protocol) -> Vec<String> {
+    /// Whether a site may not meet in person in a week.
+    pub(super) fn is_closed(&self, site: u32, week: f64) -> bool {
+        let place = (f64::from(site) + 0.5) / f64::from(self.sites);
+        self.closures.iter().any(|closure| {
+            (closure.from_week..closure.until_week).contains(&week) && place < closure.sites
+        })
+    }
+
+    pub(super) fn warnings(&self, protocol: &Protocol, size: usize) -> Vec<String> {
         let mut warnings = Vec::new();
+        if super::truth::truth(protocol, self, size).is_none() {
+            warnings.push(
+                "being drawn has no single effect on this scale here: there is neither bias nor coverage, and \
+                 the null is that of receiving"
+                    .into(),
+            );
+        }
         if protocol.analysis.looks.is_none() {
             warnings.push("the protocol plans no looks: every trial goes to its end".into());
         }

@@ -95,7 +95,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<Mean> {
     })
 }
 
-pub(super) fn of(runs: &[Outcome], effect: f64, truth: Option<f64>, _planned: usize) -> Operating {
+pub(super) fn of(runs: &[Outcome], effect: f64, truth: Option<f64>) -> Operating {
     let decided = |decision: Decision| share(runs.iter().map(|run| run.decision == Some(decision)));
     let looks = runs.iter().map(|run| run.stopped).max().unwrap_or(0);
     let away = |value: Option<f64>| value.zip(truth).map(|(value, truth)| value - truth);

@@ -25,13 +25,16 @@ pub(super) struct World<'a> {
     design: &'a Design,
     endpoint: &'a Endpoint,
     size: usize,
+    /// Weeks from the enrolment until a value is known.
+    due: f64,
     pub truth: Option<f64>,
 }
 
 /// What came of one trial.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outcome {
-    /// Without looks: the p-value is at most alpha, in either direction where there are two sides.
+    /// A boundary was reached, or without looks the p-value is at most alpha; in either direction
+    /// where there are two sides.
     pub success: bool,
     pub decision: Option<Decision>,
     /// The look at which it stopped, counted from 1, and how many were planned.
@@ -66,6 +69,11 @@ struct Happened {
     received: Vec<Received>,
 }
 
+/// What is offered where in person is not possible: the first arm that has another way.
+pub(super) fn replacement(protocol: &Protocol) -> Option<usize> {
+    (0..protocol.arms.len()).find(|arm| !in_person_alone(protocol, *arm))
+}
+
 /// Whether an arm is delivered in person and in no other way.
 pub(super) fn in_person_alone(protocol: &Protocol, arm: usize) -> bool {
     protocol.arms[arm].channels == [Channel::InPerson]
@@ -76,22 +84,19 @@ impl<'a> World<'a> {
         protocol: &'a Protocol,
         scenario: &Scenario,
         design: &'a Design,
-        effect: f64,
         size: usize,
     ) -> Result<Self, ScenarioFault> {
         let endpoint = protocol
             .endpoint(&protocol.analysis.primary)
             .ok_or_else(|| ScenarioFault("the protocol has no primary endpoint".into()))?;
-        let scenario = match effect == scenario.effect {
-            true => scenario.clone(),
-            false => scenario.with_effect(effect),
-        };
+        let scenario = scenario.clone();
         // The null of a margin may ask for more than shares can give.
         scenario
             .check(protocol)
             .map_err(|fault| ScenarioFault(format!("under the null: {fault}")))?;
         Ok(Self {
             truth: truth(protocol, &scenario, size),
+            due: endpoint.horizon_weeks.map_or(0.0, f64::from) + scenario.reporting_delay_weeks,
             protocol,
             design,
             endpoint,
@@ -190,7 +195,7 @@ impl<'a> World<'a> {
         let after = at.and_then(|at| at.after_stop.as_ref());
         let outcome = Outcome {
             success: match &self.protocol.analysis.looks {
-                Some(_) => decision == Some(Decision::Success),
+                Some(_) => matches!(decision, Some(Decision::Success | Decision::Harm)),
                 None => rejected,
             },
             decision,
@@ -368,13 +373,10 @@ impl<'a> World<'a> {
         if random.uniform() < self.scenario.no_show {
             return None;
         }
-        let place = (f64::from(people.site[row]) + 0.5) / f64::from(self.scenario.sites);
-        let closed = self.scenario.closures.iter().any(|closure| {
-            (closure.from_week..closure.until_week).contains(&people.week[row])
-                && place < closure.sites
-        });
-        if closed && in_person_alone(self.protocol, drawn) {
-            return (0..self.protocol.arms.len()).find(|arm| !in_person_alone(self.protocol, *arm));
+        if self.scenario.is_closed(people.site[row], people.week[row])
+            && in_person_alone(self.protocol, drawn)
+        {
+            return replacement(self.protocol);
         }
         Some(drawn)
     }
@@ -394,7 +396,11 @@ impl<'a> World<'a> {
             Values::Number(values) => Values::Number(keep(values, there)),
             Values::Time(values) => Values::Time(keep(values, there)),
         };
+        let immature = (0..self.size)
+            .map(|row| people.week[row] + self.due > now)
+            .collect();
         Dataset {
+            immature: BTreeMap::from([(self.endpoint.id.clone(), immature)]),
             arms: people.arms.clone(),
             factors: people.factors.clone(),
             endpoints: BTreeMap::from([(self.endpoint.id.clone(), values)]),

@@ -13,15 +13,21 @@ pub(super) struct Delivery {
 
 /// How often what is drawn is received, over the enrolment.
 pub(super) fn delivery(protocol: &Protocol, scenario: &Scenario, size: usize) -> Delivery {
+    // A fine grid over the enrolment and every site, by the very rule of a trial.
+    const STEPS: u32 = 2_000;
     let weeks = size as f64 / scenario.per_week;
-    let closed: f64 = scenario
-        .closures
-        .iter()
-        .map(|closure| {
-            let overlap = closure.until_week.min(weeks) - closure.from_week.max(0.0);
-            closure.sites * (overlap / weeks).clamp(0.0, 1.0)
+    let hit: u64 = (0..scenario.sites)
+        .map(|site| {
+            let at = |step: u32| (f64::from(step) + 0.5) / f64::from(STEPS) * weeks;
+            (0..STEPS)
+                .filter(|step| scenario.is_closed(site, at(*step)))
+                .count() as u64
         })
         .sum();
+    let closed = match scenario.closures.is_empty() {
+        true => 0.0,
+        false => hit as f64 / (f64::from(STEPS) * f64::from(scenario.sites)),
+    };
     let show = 1.0 - scenario.no_show;
     let (arm, reference) = compared(protocol);
     // In person alone is what a closure hits.
@@ -48,6 +54,10 @@ pub(super) fn compared(protocol: &Protocol) -> (usize, usize) {
 /// The effect of being drawn, on the scale of the primary estimator; none where the world has no single
 /// number for it.
 pub(super) fn truth(protocol: &Protocol, scenario: &Scenario, size: usize) -> Option<f64> {
+    number(protocol, scenario, size).filter(|truth| truth.is_finite())
+}
+
+fn number(protocol: &Protocol, scenario: &Scenario, size: usize) -> Option<f64> {
     let endpoint = protocol.endpoint(&protocol.analysis.primary)?;
     let entry = protocol.primary_estimator(endpoint).ok()?;
     let delivery = delivery(protocol, scenario, size);
@@ -82,6 +92,8 @@ pub(super) fn truth(protocol: &Protocol, scenario: &Scenario, size: usize) -> Op
         EndpointKind::Binary => {
             let (p, q) = pair(&added);
             Some(match id {
+                // Common to the strata only where they are alike.
+                "mantel_haenszel_odds_ratio" if !alike(scenario) => return None,
                 id if id.contains("odds_ratio") || id == "fisher_exact" => {
                     p / (1.0 - p) / (q / (1.0 - q))
                 }
@@ -109,9 +121,7 @@ pub(super) fn truth(protocol: &Protocol, scenario: &Scenario, size: usize) -> Op
                 "rmst_ratio" => Some(p / q),
                 // Hazards stay proportional only where everybody receives what was drawn, within groups.
                 _ if entry.shortens_time() && full => {
-                    let worlds = scenario.worlds();
-                    let alike = worlds.iter().all(|(control, ..)| *control == worlds[0].0);
-                    let one = alike || id == "cox_stratified";
+                    let one = alike(scenario) || id == "cox_stratified";
                     (one && scenario.groups.iter().all(|g| g.effect.is_none()))
                         .then_some(scenario.effect)
                 }
@@ -119,6 +129,12 @@ pub(super) fn truth(protocol: &Protocol, scenario: &Scenario, size: usize) -> Op
             }
         }
     }
+}
+
+/// Whether all groups have the same control value.
+fn alike(scenario: &Scenario) -> bool {
+    let worlds = scenario.worlds();
+    worlds.iter().all(|(control, ..)| *control == worlds[0].0)
 }
 
 /// The effect of receiving at which the effect of being drawn is the null.

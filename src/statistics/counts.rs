@@ -9,8 +9,10 @@
 //! Canadian Journal of Statistics 15, 1987, 209-225). Errors hold theta fixed and take the expected
 //! information, as R's `glm.nb`.
 
-use super::roots::bisect;
-use super::{ARM, Estimate, Fault, Question, REFERENCE, means::Moments, stable_sum};
+use super::linear::{Cholesky, add_square, dot, mirror};
+use super::regression::Covariate;
+use super::roots::brent;
+use super::{ARM, Estimate, Fault, Question, REFERENCE, means::Moments};
 use std::collections::BTreeMap;
 
 /// Events of one participant, and the time under observation (1 where all have the same).
@@ -71,67 +73,134 @@ pub struct NegativeBinomial {
     pub theta_error: f64,
 }
 
-/// Equal participants of one arm, counted once.
-struct Cells(Vec<(Counted, f64)>);
+/// Participants with their columns; equal ones are counted once.
+struct Rows {
+    names: Vec<String>,
+    /// Row-major: intercept, arm, covariates centred and scaled.
+    x: Vec<f64>,
+    counted: Vec<Counted>,
+    weights: Vec<f64>,
+}
 
-impl Cells {
-    fn of(counted: &[Counted], arm: &'static str) -> Result<Self, Fault> {
+impl Rows {
+    fn of(counted: &[Counted], treated: &[bool], covariates: &[Covariate]) -> Result<Self, Fault> {
+        let n = counted.len();
+        if treated.len() != n || covariates.iter().any(|c| c.values.len() != n) {
+            return Err(Fault::Lengths);
+        }
         check(counted.iter().map(|c| (c.events, c.exposure)))?;
-        if counted.is_empty() {
-            return Err(Fault::EmptyArm(arm));
+        for (arm, name) in [(true, ARM), (false, REFERENCE)] {
+            let mut own = counted
+                .iter()
+                .zip(treated)
+                .filter(|(_, t)| **t == arm)
+                .peekable();
+            if own.peek().is_none() {
+                return Err(Fault::EmptyArm(name));
+            }
+            if own.all(|(c, _)| c.events == 0.0) {
+                return Err(Fault::EmptyCell(name));
+            }
         }
-        if counted.iter().all(|c| c.events == 0.0) {
-            return Err(Fault::EmptyCell(arm));
+        let mut scaled = Vec::new();
+        for covariate in covariates {
+            let moments = Moments::of(&covariate.values, ARM)?;
+            if moments.variance <= 1e-26 * moments.mean.powi(2) {
+                return Err(Fault::Constant(covariate.name.clone()));
+            }
+            scaled.push((covariate, moments.mean, moments.variance.sqrt()));
         }
-        let mut cells: BTreeMap<(u64, u64), (Counted, f64)> = BTreeMap::new();
-        for c in counted {
-            let key = (c.events.to_bits(), c.exposure.to_bits());
-            cells.entry(key).or_insert((*c, 0.0)).1 += 1.0;
+        // The order of the rows is that of their values.
+        let mut cells: BTreeMap<Vec<u64>, (Counted, Vec<f64>, f64)> = BTreeMap::new();
+        for (row, counted) in counted.iter().enumerate() {
+            let mut x = vec![1.0, f64::from(u8::from(treated[row]))];
+            x.extend(
+                scaled
+                    .iter()
+                    .map(|(c, mean, scale)| (c.values[row] - mean) / scale),
+            );
+            let numbers = [counted.events, counted.exposure];
+            let key = numbers.iter().chain(&x).map(|v| v.to_bits()).collect();
+            cells.entry(key).or_insert((*counted, x, 0.0)).2 += 1.0;
         }
-        Ok(Self(cells.into_values().collect()))
-    }
-
-    fn sum(&self, of: impl Fn(&Counted) -> f64) -> f64 {
-        stable_sum(self.0.iter().map(|(counted, n)| n * of(counted)))
-    }
-
-    /// The rate with the largest likelihood for a theta: the root of sum (y - mu) / (1 + mu/theta).
-    fn rate(&self, theta: f64) -> f64 {
-        let crude = self.sum(|c| c.events) / self.sum(|c| c.exposure);
-        let slope = |log_rate: f64| {
-            let rate = log_rate.exp();
-            self.sum(|c| {
-                let mu = rate * c.exposure;
-                (c.events - mu) / (1.0 + mu / theta)
-            })
-        };
-        bisect(crude.ln() - 12.0, crude.ln() + 12.0, slope).exp()
-    }
-
-    /// Expected information of the log rate.
-    fn information(&self, rate: f64, theta: f64) -> f64 {
-        self.sum(|c| {
-            let mu = rate * c.exposure;
-            mu / (1.0 + mu / theta)
+        let mut names = vec!["the intercept".to_owned(), "the arm".to_owned()];
+        names.extend(covariates.iter().map(|c| c.name.clone()));
+        Ok(Self {
+            names,
+            x: cells.values().flat_map(|(_, x, _)| x.clone()).collect(),
+            weights: cells.values().map(|(.., weight)| *weight).collect(),
+            counted: cells.into_values().map(|(counted, ..)| counted).collect(),
         })
     }
 
+    fn row(&self, row: usize) -> &[f64] {
+        let p = self.names.len();
+        &self.x[row * p..(row + 1) * p]
+    }
+
+    fn means(&self, b: &[f64]) -> Vec<f64> {
+        let mean = |(row, counted): (usize, &Counted)| {
+            counted.exposure * dot(self.row(row), b).clamp(-300.0, 300.0).exp()
+        };
+        self.counted.iter().enumerate().map(mean).collect()
+    }
+
+    fn sum(&self, of: impl Fn(usize) -> f64) -> f64 {
+        crate::statistics::sum::compensated(
+            (0..self.counted.len()).map(|row| self.weights[row] * of(row)),
+        )
+    }
+
+    /// The log rates with the largest likelihood for a theta, by Fisher's scoring, and their information.
+    fn coefficients(&self, theta: f64, start: &[f64]) -> Result<(Vec<f64>, Cholesky), Fault> {
+        let p = self.names.len();
+        let mut b = start.to_vec();
+        for _ in 0..200 {
+            let means = self.means(&b);
+            let (mut information, mut score) = (vec![0.0; p * p], vec![0.0; p]);
+            for (row, mu) in means.iter().enumerate() {
+                let spread = self.weights[row] / (1.0 + mu / theta);
+                add_square(&mut information, self.row(row), mu * spread);
+                for (score, x) in score.iter_mut().zip(self.row(row)) {
+                    *score += x * (self.counted[row].events - mu) * spread;
+                }
+            }
+            mirror(&mut information, p);
+            let factor = Cholesky::named(&information, &self.names)?;
+            let step = factor.solve(&score);
+            b.iter_mut()
+                .zip(&step)
+                .for_each(|(b, s)| *b += s.clamp(-3.0, 3.0));
+            if step.iter().all(|s| s.abs() < 1e-12) {
+                return Ok((b, factor));
+            }
+        }
+        Err(Fault::NotConverged)
+    }
+
     /// Slope of the log likelihood in theta.
-    fn slope(&self, rate: f64, theta: f64) -> f64 {
-        self.sum(|c| {
-            let mu = rate * c.exposure;
-            rising(c.events, theta, 1) - (mu / theta).ln_1p() + (mu - c.events) / (mu + theta)
+    fn slope(&self, means: &[f64], theta: f64) -> f64 {
+        self.sum(|row| {
+            let (y, mu) = (self.counted[row].events, means[row]);
+            rising(y, theta, 1) - (mu / theta).ln_1p() + (mu - y) / (mu + theta)
         })
     }
 
     /// Its negative curvature.
-    fn curvature(&self, rate: f64, theta: f64) -> f64 {
-        self.sum(|c| {
-            let mu = rate * c.exposure;
-            let rest = mu + theta;
-            rising(c.events, theta, 2) - 1.0 / theta + 2.0 / rest
-                - (c.events + theta) / (rest * rest)
+    fn curvature(&self, means: &[f64], theta: f64) -> f64 {
+        self.sum(|row| {
+            let (y, rest) = (self.counted[row].events, means[row] + theta);
+            rising(y, theta, 2) - 1.0 / theta + 2.0 / rest - (y + theta) / (rest * rest)
         })
+    }
+
+    /// One rate for all: where the fit begins.
+    fn start(&self) -> Vec<f64> {
+        let crude =
+            self.sum(|row| self.counted[row].events) / self.sum(|row| self.counted[row].exposure);
+        let mut b = vec![0.0; self.names.len()];
+        b[0] = crude.ln();
+        b
     }
 }
 
@@ -151,40 +220,40 @@ fn rising(y: f64, theta: f64, power: i32) -> f64 {
     }
 }
 
-/// Fits one rate an arm and a common theta.
+/// Fits log rates that are linear in the arm and the covariates, with a common theta.
 ///
 /// # Errors
-/// Where an arm is empty or has no events, or the counts vary no more than Poisson's do, so that theta
-/// has no finite estimate.
+/// Where an arm is empty or has no events, a covariate is constant or a mix of others, or the counts vary no
+/// more than Poisson's do, so that theta has no finite estimate.
 pub fn negative_binomial(
-    arm: &[Counted],
-    reference: &[Counted],
+    counted: &[Counted],
+    treated: &[bool],
+    covariates: &[Covariate],
     question: &Question,
 ) -> Result<NegativeBinomial, Fault> {
-    let arms = [Cells::of(arm, ARM)?, Cells::of(reference, REFERENCE)?];
+    let rows = Rows::of(counted, treated, covariates)?;
+    const LARGEST: f64 = 16.0;
+    let (start, _) = rows.coefficients(LARGEST.exp(), &rows.start())?;
     let profile = |log_theta: f64| {
         let theta = log_theta.exp();
-        arms.iter()
-            .map(|cells| cells.slope(cells.rate(theta), theta))
-            .sum::<f64>()
+        let fitted = rows.coefficients(theta, &start);
+        fitted.map_or(f64::NAN, |(b, _)| rows.slope(&rows.means(&b), theta))
     };
-    const LARGEST: f64 = 16.0;
     if profile(LARGEST) >= 0.0 {
         return Err(Fault::Input(
             "the counts vary no more than those of a Poisson distribution: theta has no finite estimate"
                 .into(),
         ));
     }
-    let theta = bisect(-16.0, LARGEST, profile).exp();
-    let rates = [arms[0].rate(theta), arms[1].rate(theta)];
-    let information = |k: usize| arms[k].information(rates[k], theta);
-    let error = (1.0 / information(0) + 1.0 / information(1)).sqrt();
-    let curvature: f64 = (0..2).map(|k| arms[k].curvature(rates[k], theta)).sum();
-    if curvature <= 0.0 {
+    let theta = brent(-12.0, LARGEST, profile).exp();
+    let (b, factor) = rows.coefficients(theta, &start)?;
+    let curvature = rows.curvature(&rows.means(&b), theta);
+    if curvature.is_nan() || curvature <= 0.0 {
         return Err(Fault::NotConverged);
     }
+    let error = factor.inverse()[rows.names.len() + 1].sqrt();
     Ok(NegativeBinomial {
-        estimate: Estimate::log_normal(rates[0] / rates[1], error, question),
+        estimate: Estimate::log_normal(b[1].exp(), error, question),
         theta,
         theta_error: 1.0 / curvature.sqrt(),
     })
@@ -229,7 +298,7 @@ mod tests {
             })
             .to_vec();
         assert!(matches!(
-            negative_binomial(&even, &even, &RATIO),
+            negative_binomial(&even, &[true, true, false], &[], &RATIO),
             Err(Fault::Input(_))
         ));
     }

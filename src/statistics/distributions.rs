@@ -81,6 +81,10 @@ pub fn f_upper(f: f64, d1: f64, d2: f64) -> f64 {
 
 /// P(T > t) for Student's t with `df` > 0 degrees of freedom, which need not be whole.
 pub fn student_upper(t: f64, df: f64) -> f64 {
+    // Beyond, the two cannot be told apart; and nothing is integrated that is not finite.
+    if df.is_nan() || df > 1e15 {
+        return normal_upper(t);
+    }
     let tail = 0.5 * student_two_sided(t, df);
     if t >= 0.0 { tail } else { 1.0 - tail }
 }
@@ -198,6 +202,9 @@ fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
 ///
 /// Newton steps on ln P(T > t), which is concave, from the normal quantile.
 pub fn student_quantile_upper(tail: f64, df: f64) -> f64 {
+    if df.is_nan() || df > 1e15 {
+        return -normal_quantile(tail);
+    }
     assert!(
         tail > 0.0 && tail <= 0.5,
         "a tail must lie between 0 and 0.5"

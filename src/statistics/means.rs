@@ -49,8 +49,16 @@ pub fn welch(arm: &[f64], reference: &[f64], question: &Question) -> Result<Esti
     if v1 + v2 <= 0.0 {
         return Err(Fault::NoVariation);
     }
-    let df =
-        (v1 + v2).powi(2) / (v1 * v1 / (arm.n as f64 - 1.0) + v2 * v2 / (reference.n as f64 - 1.0));
+    // By shares of the variance: squares of large ones would leave the range of numbers.
+    let share = v1 / (v1 + v2);
+    if !share.is_finite() || !(arm.mean - reference.mean).is_finite() {
+        return Err(Fault::Input(
+            "the values are too large to compute with".into(),
+        ));
+    }
+    let df = 1.0
+        / (share * share / (arm.n as f64 - 1.0)
+            + (1.0 - share).powi(2) / (reference.n as f64 - 1.0));
     Ok(Estimate::student(
         arm.mean - reference.mean,
         (v1 + v2).sqrt(),

@@ -17,9 +17,9 @@ impl Random {
         Self(generator)
     }
 
-    /// Uniform within (0, 1), of 53 bits.
+    /// Uniform within (0, 1), of 52 bits: with 53 the largest would round to 1.
     pub fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+        ((self.0.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
     }
 
     pub fn normal(&mut self) -> f64 {

@@ -113,7 +113,7 @@ fn intervals_cover_and_tests_err_as_they_say() {
 fn looks_spend_the_error_that_is_planned() {
     let mut claims = Claims::default();
     for (spending, design) in protocols::SPENDING {
-        let n = trials(100, 20_000);
+        let n = trials(60, 2_000);
         let found = simulated(&protocols::sequential(spending), protocols::PLAIN_SHARES, n);
         let null = &found.under_null;
         claims.hold(

@@ -4,10 +4,12 @@
 mod support;
 
 mod design;
+mod estimators;
 mod files;
 mod installation;
 mod process;
 mod proof;
+mod simulate;
 
 pub use installation::Installation;
 

@@ -34,6 +34,7 @@ g <- MASS::gehan
 m <- subset(mgus2, !is.na(hgb)); m <- m[seq(1, nrow(m), 4), ]
 r <- rotterdam[seq(1, nrow(rotterdam), 10), ]
 z <- MASS::Melanoma
+o <- carData::Rossi  # financial aid to released prisoners, randomized
 cases <- list(
   case("veteran", v$time, v$status, v$trt == 2, v$celltype, NA, v$karno, v$age, 300, TRUE),
   case("lung", l$time, l$status == 2, l$sex == 2, l$ph.ecog, l$inst, l$age, l$ph.karno, 700, TRUE),
@@ -46,6 +47,7 @@ cases <- list(
   # Relapse, or death without relapse.
   case("rotterdam", pmin(r$rtime, r$dtime), ifelse(r$recur == 1, 1, 2 * r$death), r$hormon, r$size, r$year, r$age, r$nodes, 3000),
   case("melanoma", z$time, c(1, 0, 2)[z$status], z$ulcer, z$sex, z$year, log(z$thickness), z$age, 3500, TRUE),
+  case("rossi", o$week, o$arrest, o$fin == "yes", o$race, NA, o$age, o$prio, 52, TRUE),
   # Edge cases.
   case("ties", rep(1:3, each = 8), rep(c(1, 1, 0, 1), 6), rep(c(0, 0, 0, 0, 1, 1, 1), length.out = 24), rep(c("a", "b"), 12),
        NA, NA, NA, 3, TRUE),

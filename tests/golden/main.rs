@@ -383,3 +383,27 @@ fn survival_estimates_agree_with_r() {
     }
     assert!(compared > 110, "{compared} comparisons");
 }
+
+/// The example of R's survRM2: primary biliary cholangitis, restricted means to 10 years.
+#[test]
+fn the_restricted_means_of_pbc_are_those_that_survrm2_prints() {
+    let (tau, rows) = &survival_data()["pbc"];
+    let of = |arm| -> Vec<Observation> {
+        rows.iter()
+            .filter(|row| row.arm == arm)
+            .map(|row| row.observation)
+            .collect()
+    };
+    let made = survival::rmst_difference(&of(1), &of(0), *tau, &Question::two_sided(0.95)).unwrap();
+    let (lower, upper) = made.limits.unwrap();
+    for (found, printed) in [
+        (made.estimate.unwrap(), -0.137),
+        (lower, -0.939),
+        (upper, 0.665),
+    ] {
+        assert!(
+            (found - printed).abs() < 0.5e-3,
+            "{found}, printed {printed}"
+        );
+    }
+}

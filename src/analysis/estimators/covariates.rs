@@ -8,6 +8,9 @@ use crate::statistics::regression::Covariate;
 use crate::statistics::stable_sum;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Participants of each arm from which on a stratum of the draw counts by itself.
+const LARGE: usize = 20;
+
 /// Rows of a regression with their covariates.
 pub(super) struct Adjusted {
     pub rows: Vec<usize>,
@@ -170,7 +173,9 @@ impl Comparison<'_> {
         numbered(&labels)
     }
 
-    /// Numbers of the strata of the draw, where it balances the arms within them.
+    /// Numbers of the strata of the draw, where it balances the arms within them. Open factors do not count,
+    /// and strata with few of an arm are taken together (arms that are balanced within each are balanced
+    /// within their union): means of few would be taken for what the strata explain.
     pub(super) fn balanced_strata(&self, rows: &[usize]) -> Option<Vec<u32>> {
         match self.protocol.randomization.scheme {
             Scheme::PermutedBlocks { .. }
@@ -179,7 +184,11 @@ impl Comparison<'_> {
             | Scheme::BlockUrn { .. } => {}
             _ => return None,
         }
-        let factors: Vec<&str> = self.protocol.stratifiers().map(|f| f.id.as_str()).collect();
+        let closed = self
+            .protocol
+            .stratifiers()
+            .filter(|factor| !factor.open_levels);
+        let factors: Vec<&str> = closed.map(|factor| factor.id.as_str()).collect();
         let labels: Vec<Vec<String>> = rows
             .iter()
             .map(|row| {
@@ -189,7 +198,17 @@ impl Comparison<'_> {
                     .collect()
             })
             .collect();
-        Some(numbered(&labels))
+        let mut strata = numbered(&labels);
+        let mut sizes: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
+        for (stratum, treated) in strata.iter().zip(self.treated(rows)) {
+            sizes.entry(*stratum).or_default()[usize::from(treated)] += 1;
+        }
+        for stratum in &mut strata {
+            if sizes[stratum].iter().any(|n| *n < LARGE) {
+                *stratum = u32::MAX;
+            }
+        }
+        Some(strata)
     }
 }
 

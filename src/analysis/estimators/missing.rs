@@ -10,12 +10,18 @@ use crate::statistics::{Estimate, Fault, Question};
 const USUAL: u32 = 50;
 
 impl Comparison<'_> {
+    /// The rows whose value is due: others are not missing yet.
+    fn due(&self) -> impl Iterator<Item = usize> {
+        let (dataset, id) = (self.dataset, &self.endpoint.id);
+        (0..dataset.rows()).filter(move |row| !dataset.is_immature(id, *row))
+    }
+
     pub(super) fn bounds(&self, id: &str, question: &Question) -> Result<Made, Fault> {
         let values = &self.dataset.endpoints[&self.endpoint.id];
         let numbers = as_numbers(values);
         let (arm, reference) = self.split(&numbers);
         let drawn = |arm: bool| {
-            (0..self.dataset.rows())
+            self.due()
                 .filter(|row| self.side(*row) == Some(arm))
                 .count()
         };
@@ -41,9 +47,7 @@ impl Comparison<'_> {
         let values = &self.dataset.endpoints[&self.endpoint.id];
         let m = asked.option.and_then(|m| m.parse().ok()).unwrap_or(USUAL);
         // Everybody in the two arms, with or without a value.
-        let rows: Vec<usize> = (0..self.dataset.rows())
-            .filter(|row| self.side(*row).is_some())
-            .collect();
+        let rows: Vec<usize> = self.due().filter(|row| self.side(*row).is_some()).collect();
         let mut warnings = Vec::new();
         let covariates = self.covariates_of(&rows, &mut warnings);
         let numbers = as_numbers(values);

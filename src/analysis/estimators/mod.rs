@@ -71,7 +71,10 @@ impl Made {
     /// With one more number; what is not finite is left out.
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
-        if !value.is_null() {
+        let endless = value
+            .as_f64()
+            .is_some_and(|number| number.abs() >= f64::MAX);
+        if !value.is_null() && !endless {
             self.details.insert(name.to_owned(), value);
         }
         self

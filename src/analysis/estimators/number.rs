@@ -44,15 +44,16 @@ impl Comparison<'_> {
                 ))
             }
             "rate_ratio_negative_binomial" => {
-                let (arm, reference) = self.split(&values);
-                let counted = |values: Vec<f64>| -> Vec<Counted> {
-                    let one = |events| Counted {
+                let rows = self.rows();
+                let one = |row: &usize| {
+                    values[*row].map(|events| Counted {
                         events,
                         exposure: 1.0,
-                    };
-                    values.into_iter().map(one).collect()
+                    })
                 };
-                let made = counts::negative_binomial(&counted(arm), &counted(reference), question)?;
+                let counted: Vec<Counted> = rows.iter().filter_map(one).collect();
+                let treated = self.treated(&rows);
+                let made = counts::negative_binomial(&counted, &treated, &[], question)?;
                 Ok(Made::of("rate_ratio", made.estimate)
                     .with("theta", made.theta)
                     .with("theta_standard_error", made.theta_error))

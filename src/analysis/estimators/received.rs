@@ -62,7 +62,16 @@ impl Comparison<'_> {
             .groups
             .iter()
             .zip(received)
-            .map(|(arm, received)| arm.filter(|arm| *received == Received::Arm(*arm)))
+            .map(|(arm, received)| {
+                arm.filter(|arm| match received {
+                    Received::Arm(got) => got == arm,
+                    // An arm that offers nothing is received by receiving nothing.
+                    Received::Nothing => {
+                        *arm == self.reference && self.protocol.arms[*arm].channels.is_empty()
+                    }
+                    Received::Unknown => false,
+                })
+            })
             .collect();
         self.regrouped(
             &groups,

@@ -68,6 +68,13 @@ impl Dataset {
         dataset.received = received(protocol, &people);
         for endpoint in &protocol.endpoints {
             let values = values(protocol, endpoint, &people);
+            if endpoint.from == Origin::Employment {
+                let immature = |p: &Person| {
+                    judged_days(endpoint, p).is_none_or(|days| days < horizon_days(endpoint))
+                };
+                let rows = people.iter().map(immature).collect();
+                dataset.immature.insert(endpoint.id.clone(), rows);
+            }
             if let Values::Time(times) = &values {
                 let ends = competing(endpoint, &people, times);
                 if ends.contains(&true) {
@@ -94,7 +101,8 @@ fn received(protocol: &Protocol, people: &[Person]) -> Option<Vec<Received>> {
         return None;
     }
     let of = |person: &Person| {
-        if person.conversations.is_empty() {
+        // Without any record nobody knows, until conversations of the site have been told.
+        if person.conversations.is_empty() && person.attended_until.is_none() {
             return Received::Unknown;
         }
         let own = protocol.arm_index(&person.enrolled.arm);

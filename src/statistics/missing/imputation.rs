@@ -11,8 +11,11 @@ use crate::statistics::linear::{Cholesky, add_square, dot, mirror};
 use crate::statistics::means::Moments;
 use crate::statistics::random::Random;
 use crate::statistics::regression::Covariate;
-use crate::statistics::roots::bisect;
+use crate::statistics::roots::brent;
 use crate::statistics::{ARM, Fault, Question, REFERENCE};
+
+/// Imputed values that are kept at most.
+const MOST_VALUES: usize = 50_000_000;
 
 /// Participants with an outcome that may be missing.
 #[derive(Debug, Clone, Copy)]
@@ -49,13 +52,19 @@ pub fn impute(
 ) -> Result<Imputed, Fault> {
     check(data)?;
     let arms = [Arm::of(data, true)?, Arm::of(data, false)?];
+    let missing = arms[0].missing.len() + arms[1].missing.len();
+    if missing.saturating_mul(m as usize) > MOST_VALUES {
+        return Err(Fault::Input(format!(
+            "{m} imputations of {missing} values are too many to be kept: ask for fewer"
+        )));
+    }
     let draws: Vec<[Draw; 2]> = (0..m)
         .map(|i| {
             let mut random = Random::new(seed, u64::from(i));
             Ok([arms[0].draw(&mut random)?, arms[1].draw(&mut random)?])
         })
         .collect::<Result<_, Fault>>()?;
-    let at = |shift: f64| pooled(data.binary, &arms, &draws, shift, question);
+    let at = |shift: f64| pooled(&arms, &draws, shift, question);
     let result = at(0.0)?;
     Ok(Imputed {
         tipping_point: tipping_point(data.binary, &arms, &result, question, at),
@@ -267,13 +276,11 @@ fn logistic(rows: &[Vec<f64>], y: &[f64], names: &[String]) -> Result<(Vec<f64>,
 }
 
 fn pooled(
-    binary: bool,
     arms: &[Arm; 2],
     draws: &[[Draw; 2]],
     shift: f64,
     question: &Question,
 ) -> Result<Pooled, Fault> {
-    let _ = binary;
     let results = draws
         .iter()
         .map(|[arm, reference]| {
@@ -322,7 +329,7 @@ fn tipping_point(
         20.0 * moments.variance.sqrt()
     };
     (beyond(-side * largest) < 0.0)
-        .then(|| -side * bisect(0.0, largest, |size| beyond(-side * size)))
+        .then(|| -side * brent(0.0, largest, |size| beyond(-side * size)))
 }
 
 #[cfg(test)]
@@ -404,7 +411,7 @@ mod tests {
                 ]
             })
             .collect();
-        let shifted = pooled(false, &arms, &draws, delta, &QUESTION).unwrap();
+        let shifted = pooled(&arms, &draws, delta, &QUESTION).unwrap();
         assert!(
             shifted.estimate.limits.unwrap().0.abs() < 1e-9,
             "{shifted:?}"

@@ -7,6 +7,9 @@ use crate::statistics::distributions::{normal_density, normal_upper};
 /// `tests/golden/sequential.R`.
 const FINENESS: usize = 32;
 
+/// Distance from the mean beyond which there is no mass: 1e-65 of it.
+const FARTHEST: f64 = 17.0;
+
 /// No two neighbours of the grid are further apart.
 const WIDEST: f64 = 0.125;
 
@@ -54,7 +57,7 @@ impl Walk {
                 self.going_on()
             };
         }
-        if self.stage.is_empty() {
+        if self.time == 0.0 {
             return normal_upper(side * (bound - self.drift * time.sqrt()));
         }
         let step = time - self.time;
@@ -69,7 +72,7 @@ impl Walk {
     }
 
     fn going_on(&self) -> f64 {
-        if self.stage.is_empty() {
+        if self.time == 0.0 {
             return 1.0;
         }
         self.stage.iter().map(|(_, mass)| mass).sum()
@@ -81,20 +84,32 @@ impl Walk {
         let step = time - self.time;
         let scale = step.sqrt();
         let density = |z: f64| -> f64 {
-            if self.stage.is_empty() {
+            if self.time == 0.0 {
                 return normal_density(z - self.drift * root);
             }
             let jump = |(from, mass): &(f64, f64)| {
                 let distance = (z * root - from * before - self.drift * step) / scale;
-                mass * normal_density(distance) * root / scale
+                // Beyond 13 deviations there are 1e-37 left.
+                if distance.abs() > 13.0 {
+                    0.0
+                } else {
+                    mass * normal_density(distance) * root / scale
+                }
             };
             self.stage.iter().map(jump).sum()
         };
-        let stage = grid(self.drift * root, lower, upper)
+        let stage: Vec<(f64, f64)> = grid(self.drift * root, lower, upper)
             .into_iter()
             .map(|(z, weight)| (z, weight * density(z)))
             .collect();
-        self.stage = stage;
+        // Points without weight cost as much as others at the next look.
+        let most = stage
+            .iter()
+            .fold(0.0_f64, |most, (_, mass)| most.max(*mass));
+        self.stage = stage
+            .into_iter()
+            .filter(|(_, mass)| *mass > 1e-24 * most)
+            .collect();
         self.time = time;
     }
 }
@@ -103,6 +118,22 @@ impl Walk {
 /// grid: each second point is the middle of its neighbours.
 fn grid(mean: f64, lower: f64, upper: f64) -> Vec<(f64, f64)> {
     let r = FINENESS as f64;
+    // Beyond there is nothing: without this a far mean would ask for any number of points.
+    let (lower, upper) = (
+        if lower.is_finite() {
+            lower.max(mean - FARTHEST)
+        } else {
+            lower
+        },
+        if upper.is_finite() {
+            upper.min(mean + FARTHEST)
+        } else {
+            upper
+        },
+    );
+    if lower >= upper || upper < mean - FARTHEST || lower > mean + FARTHEST {
+        return Vec::new();
+    }
     let mut ends: Vec<f64> = Vec::new();
     for i in 1..6 * FINENESS {
         let i = i as f64;
