@@ -311,7 +311,11 @@ fn name(task: &str, n: usize) -> String {
 }
 
 fn main() {
-    // cargo passes --bench; nothing else is asked of it.
+    // Tasks may be named behind `--`; cargo itself passes --bench.
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
     let folder = std::env::temp_dir().join(format!("lodkast-estimators-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the data");
     println!("| task; in R | n | here, s | R, s | R / here | peak memory / columns |");
@@ -323,6 +327,9 @@ fn main() {
         let rows = ours(&trial, n);
         drop(trial);
         for (task, columns, seconds, peak) in rows {
+            if !named.is_empty() && !named.iter().any(|name| name == task) {
+                continue;
+            }
             let memory = peak as f64 / (columns * 8.0 * n as f64);
             let (r, ratio) = match theirs(&data, n, task) {
                 Some(r) => (format!("{r:.3}"), format!("{:.1}", r / seconds)),
