@@ -7,6 +7,9 @@ use crate::statistics::distributions::normal_quantile;
 use crate::statistics::{Alternative, size};
 use serde::Serialize;
 
+/// Participants beyond which no size is told.
+const MOST: f64 = 1e12;
+
 /// How a size came about.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -150,6 +153,9 @@ impl SampleSize {
             EndpointKind::TimeToEvent if hazards => {
                 let arms = (shares.0 / of_both, shares.1 / of_both);
                 let events = size::events_schoenfeld(needed, effect, null, arms);
+                if distance == 0.0 || events.is_nan() || events > MOST {
+                    return Err("the assumed effect is the null itself, or next to it".into());
+                }
                 self.events = Some(events.ceil() as u64);
                 if null == 1.0 && effect != 1.0 {
                     let freedman = size::events_freedman(needed, effect, arms);
@@ -185,6 +191,9 @@ impl SampleSize {
             }
         };
         let total = total * self.inflation_by_clusters(protocol, assume)?;
+        if distance != 0.0 && (total.is_nan() || total > MOST) {
+            return Err("it is beyond any trial".into());
+        }
         if distance == 0.0 {
             return Err("the assumed effect is the null itself".into());
         }

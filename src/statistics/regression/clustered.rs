@@ -14,6 +14,9 @@ use crate::statistics::linear::{add_square, dot, mirror};
 use crate::statistics::{Estimate, Fault, Question};
 use nalgebra::{DMatrix, DVector};
 
+/// More columns than this are not fitted: each cluster takes the cube of them.
+const MOST_COLUMNS: usize = 120;
+
 /// Clusters of both arms below which a warning is due.
 const FEW: usize = 40;
 
@@ -42,7 +45,14 @@ pub fn fit_clustered(
     question: &Question,
 ) -> Result<Estimate, Fault> {
     check(sample)?;
-    let fitted = Fit::of(Model::new(sample, form)?)?;
+    let model = Model::new(sample, form)?;
+    if model.columns() > MOST_COLUMNS {
+        return Err(Fault::Input(format!(
+            "a model with {} columns is too wide for errors by cluster: at most {MOST_COLUMNS} are fitted",
+            model.columns()
+        )));
+    }
+    let fitted = Fit::of(model)?;
     if fitted.is_exact() {
         return Err(Fault::NoVariation);
     }

@@ -5,22 +5,19 @@
 //! the chance of success later on, and after a stop the inference of the stagewise ordering. Without a
 //! planned look there is no test; a confidence sequence, which holds however often one looks, informs.
 
-use super::design::{Design, SampleSize, error_of_one_side, spending_of};
+mod scaled;
+
+use super::design::{Design, error_of_one_side, spending_of};
 use super::document::{Confidence, Entry};
-use super::plan::toward_benefit;
 use super::settings::Settings;
-use crate::protocol::{EndpointKind, Futility, Hypothesis, Looks, Protocol};
-use crate::statistics::distributions::{normal_quantile, normal_upper, student_upper};
-use crate::statistics::sequential::always::asymptotic;
+use crate::protocol::{Futility, Looks, Protocol};
+use crate::statistics::distributions::normal_upper;
 use crate::statistics::sequential::{Boundaries, Going, Plan, Stopped, repeated_interval};
-use crate::statistics::{Alternative, Statistic, StatisticName};
+use scaled::{Scaled, always_valid, maximum};
 use serde::Serialize;
 
-/// Participants of an arm below which the confidence sequence, which holds for many, is not told.
-const FEWEST: u64 = 100;
-
-/// Events (and for shares those without) of an arm, likewise.
-const FEW_EVENTS: u64 = 20;
+/// Growth of the information fraction below which two looks count as one.
+const LEAST: f64 = 1e-3;
 
 /// Share of the planned information by which a look may miss it without a warning.
 const NEAR: f64 = 0.1;
@@ -111,21 +108,6 @@ pub struct AtLook {
     /// Confidence sequence: holds at every moment together, however often one looks.
     pub always_valid: Option<Confidence>,
     pub warnings: Vec<String>,
-}
-
-/// The primary estimate on the scale on which it is normal, turned toward success.
-struct Scaled {
-    ratio: bool,
-    /// 1 where a larger value is the benefit, else -1.
-    sign: f64,
-    estimate: Option<(f64, f64)>,
-    null: f64,
-    z: f64,
-    information: f64,
-    /// Information is counted in events.
-    events: bool,
-    /// A test without an estimate whose information is counted in participants.
-    participants: bool,
 }
 
 pub(super) fn of(protocol: &Protocol, monitored: &Monitored) -> Sequential {
@@ -221,118 +203,6 @@ fn at_look(
     at
 }
 
-impl Scaled {
-    fn of(protocol: &Protocol, entry: &Entry, signed: Option<f64>) -> Option<Self> {
-        let endpoint = protocol.endpoint(&entry.endpoint)?;
-        let known = protocol.primary_estimator(endpoint).ok()?;
-        let ratio = known.is_ratio();
-        let sign = match (protocol.analysis.hypothesis, entry.alternative) {
-            // The nearer margin is reported, with its own direction.
-            (Hypothesis::Equivalence, Some(Alternative::Less)) => -1.0,
-            (Hypothesis::Equivalence, _) => 1.0,
-            _ if toward_benefit(endpoint, known) == Alternative::Greater => 1.0,
-            _ => -1.0,
-        };
-        let scale = |value: f64| if ratio { value.ln() } else { value };
-        let estimate = entry.estimate.map(scale).zip(entry.standard_error);
-        let null = entry.null.map_or(0.0, scale);
-        let events = endpoint.kind == EndpointKind::TimeToEvent
-            && (estimate.is_none() || known.shortens_time());
-        let z = match (signed, entry.statistic) {
-            (Some(z), _) => sign * z,
-            (None, Some(statistic)) if estimate.is_some() => sign * normal(statistic)?,
-            _ => return None,
-        };
-        // No boundary lies further out.
-        let z = z.clamp(-37.0, 37.0);
-        let participants = !events && estimate.is_none();
-        let information = if events {
-            entry.events.as_ref()?.values().sum::<u64>() as f64
-        } else if participants {
-            entry.n.values().sum::<u64>() as f64
-        } else {
-            estimate
-                .map(|(_, error)| error.powi(-2))
-                .filter(|i| i.is_finite())?
-        };
-        (information > 0.0).then_some(Self {
-            ratio,
-            sign,
-            estimate,
-            null,
-            z,
-            information,
-            events,
-            participants,
-        })
-    }
-
-    /// An interval given on the normal scale in the direction of success, as one of the estimate.
-    fn back(&self, lower: f64, upper: f64, level: f64) -> Confidence {
-        let (lower, upper) = if self.sign > 0.0 {
-            (lower, upper)
-        } else {
-            (-upper, -lower)
-        };
-        Confidence {
-            level,
-            lower: self.value(lower),
-            upper: self.value(upper),
-        }
-    }
-
-    fn value(&self, scaled: f64) -> f64 {
-        if self.ratio { scaled.exp() } else { scaled }
-    }
-}
-
-/// A statistic as a standard normal deviate with the same tail.
-fn normal(statistic: Statistic) -> Option<f64> {
-    let value = statistic.value;
-    match (statistic.name, statistic.df) {
-        (StatisticName::Z, _) => Some(value),
-        (StatisticName::T, Some(df)) => {
-            let tail = student_upper(value.abs(), df);
-            // Beyond the range of numbers t is as good as normal.
-            let z = if tail > 1e-300 {
-                -normal_quantile(tail)
-            } else {
-                value.abs()
-            };
-            Some(z.copysign(value))
-        }
-        _ => None,
-    }
-}
-
-/// The information at which the trial is planned to end.
-fn maximum(
-    protocol: &Protocol,
-    design: Option<&Design>,
-    entry: &Entry,
-    scaled: &Scaled,
-) -> Option<f64> {
-    let size: Option<&SampleSize> = design.map(|design| &design.sample_size);
-    if scaled.events
-        && let Some(events) = size.and_then(|size| size.events)
-    {
-        return Some(events as f64);
-    }
-    if let Some(information) = design.and_then(|design| design.maximum_information())
-        && !scaled.events
-        && !scaled.participants
-    {
-        return Some(information);
-    }
-    if scaled.events {
-        return None;
-    }
-    // Information grows with the participants: those with a value over those that are planned.
-    let planned = f64::from(size.and_then(|size| size.planned)?) * share_of_two(protocol, entry);
-    let n = entry.n.values().sum::<u64>() as f64;
-    Some(scaled.information * planned / n)
-}
-
 /// Holds z against the boundary of the look, and tells what follows.
 fn hold(
     protocol: &Protocol,
@@ -361,7 +231,7 @@ fn hold(
         })
         .collect();
     times.push(fraction);
-    if times.windows(2).any(|pair| pair[1] <= pair[0]) {
+    if times.windows(2).any(|pair| pair[1] < pair[0] + LEAST) {
         return Err("the information has not grown since the look before: there is no test".into());
     }
     let (alpha, symmetric) = error_of_one_side(protocol);
@@ -507,70 +377,32 @@ fn after_stop(boundaries: &Boundaries, k: usize, scaled: &Scaled, level: f64) ->
         .iter()
         .map(|t| t * unit)
         .collect();
-    let stopped = Stopped {
+    let at = |z: f64| Stopped {
         information: &information,
         upper: &boundaries.upper[..k - 1],
         lower: boundaries.lower.as_ref().map(|lower| &lower[..k - 1]),
-        z: scaled.z,
+        z,
     };
-    let found = stopped.stagewise(level);
+    let upper_tail = at(scaled.z).stagewise(level).p_value;
+    let p_value = if boundaries.lower.is_some() {
+        // The other tail is that of the mirror image, which no subtraction rounds to 0.
+        let lower_tail = at(-scaled.z).stagewise(level).p_value;
+        (2.0 * upper_tail.min(lower_tail)).min(1.0)
+    } else {
+        upper_tail
+    };
+    // Effects by the estimate over its own error: a score test has another. Information in events has no
+    // scale of the effect, and beyond the range of the boundaries there is nothing to order.
     let null = scaled.sign * scaled.null;
-    // Information in events has no scale of the effect.
-    let effects = scaled.estimate.is_some() && !scaled.events;
+    let wald = scaled
+        .estimate
+        .map(|(estimate, error)| (scaled.sign * estimate - null) / error)
+        .filter(|wald| !scaled.events && wald.abs() < 37.0);
+    let found = wald.map(|wald| at(wald).stagewise(level));
     AfterStop {
-        p_value: if boundaries.lower.is_some() {
-            (2.0 * found.p_value.min(1.0 - found.p_value)).min(1.0)
-        } else {
-            found.p_value
-        },
-        median_unbiased: effects
-            .then(|| scaled.value(scaled.sign * (found.median_unbiased + null))),
-        confidence: effects.then(|| scaled.back(found.lower + null, found.upper + null, level)),
+        p_value,
+        median_unbiased: found
+            .map(|found| scaled.value(scaled.sign * (found.median_unbiased + null))),
+        confidence: found.map(|found| scaled.back(found.lower + null, found.upper + null, level)),
     }
-}
-
-fn always_valid(protocol: &Protocol, entry: &Entry, scaled: &Scaled) -> Option<Confidence> {
-    let (estimate, error) = scaled.estimate?;
-    let n: u64 = entry.n.values().sum();
-    let planned = f64::from(
-        protocol
-            .sample_size
-            .as_ref()
-            .and_then(|size| size.planned)?,
-    );
-    let few = |arm: &String, n: u64| {
-        let events = entry
-            .events
-            .as_ref()
-            .and_then(|events| events.get(arm))
-            .copied();
-        let binary = protocol
-            .endpoint(&entry.endpoint)
-            .is_some_and(|endpoint| endpoint.kind == EndpointKind::Binary);
-        n < FEWEST || events.is_some_and(|e| e < FEW_EVENTS || (binary && n - e < FEW_EVENTS))
-    };
-    if entry.n.iter().any(|(arm, n)| few(arm, *n)) {
-        return None;
-    }
-    let level = protocol.analysis.confidence_level();
-    let n = n as f64;
-    let best = planned * share_of_two(protocol, entry);
-    let half = asymptotic(n, error * n.sqrt(), 1.0 - level, best);
-    Some(Confidence {
-        level,
-        lower: scaled.value(estimate - half),
-        upper: scaled.value(estimate + half),
-    })
-}
-
-/// The share of all participants that the two arms of an entry are to have.
-fn share_of_two(protocol: &Protocol, entry: &Entry) -> f64 {
-    let ratios: u32 = protocol.arms.iter().map(|arm| arm.ratio).sum();
-    let named = |id: &Option<String>| id.as_ref().and_then(|id| protocol.arm_index(id));
-    let own: u32 = [&entry.arm, &entry.reference]
-        .into_iter()
-        .filter_map(named)
-        .map(|arm| protocol.arms[arm].ratio)
-        .sum();
-    f64::from(own) / f64::from(ratios)
 }

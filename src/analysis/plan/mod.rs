@@ -1,22 +1,28 @@
 //! Follows the protocol's plan over the columns: which estimator, on which endpoint, against what.
 
+mod entry;
+mod question;
+
+pub(super) use entry::fill;
+pub(super) use question::{question, toward_benefit};
+
 use super::baseline;
 use super::columns::{Column, Dataset, Values};
 use super::design::Design;
-use super::document::{Aim, Confidence, DataRef, Document, Entry, ProtocolRef, Software};
+use super::document::{Aim, DataRef, Document, Entry, ProtocolRef, Software};
 use super::estimators::{Comparison, Made, cumulative_incidence, kaplan_meier};
-use super::follow_up::COMPETING;
 use super::multiplicity;
 use super::rerandomization::{self, Redraws, Wanted};
 use super::sequential::{self, Monitored, Sequential};
 use super::settings::Settings;
 use super::subgroups;
-use crate::protocol::{Better, Endpoint, Hypothesis, Protocol, Unit};
+use crate::protocol::{Endpoint, Hypothesis, Protocol, Unit};
 use crate::statistics::catalogue::{self, Asked, Gives};
 use crate::statistics::distributions::normal_p;
 use crate::statistics::survival::Limits;
-use crate::statistics::{Alternative, Estimate, Fault, Question};
-use std::collections::BTreeMap;
+use crate::statistics::{Alternative, Fault, Question};
+use entry::{allows_for_units, blank};
+use question::two_one_sided;
 
 /// p-value of a sample ratio below which a warning is due.
 const UNEVEN: f64 = 0.001;
@@ -399,210 +405,6 @@ impl<'a> Run<'a> {
         let redraws = self.redraws.as_ref().map_err(Clone::clone)?;
         rerandomization::test(redraws, self.dataset, endpoint, arms, question)
     }
-}
-
-/// The question of a comparison: the primary one is held against the margin, every other against no
-/// difference.
-pub(super) fn question(
-    protocol: &Protocol,
-    endpoint: &Endpoint,
-    known: &catalogue::Entry,
-    primary: bool,
-) -> Question {
-    let analysis = &protocol.analysis;
-    let against_margin = primary && analysis.hypothesis == Hypothesis::NonInferiority;
-    Question {
-        level: analysis.confidence_level(),
-        null: if against_margin {
-            analysis.margin.unwrap_or_default()
-        } else {
-            // A ratio of 1 is no difference.
-            f64::from(u8::from(known.is_ratio()))
-        },
-        alternative: if analysis.sides == 1 {
-            toward_benefit(endpoint, known)
-        } else {
-            Alternative::TwoSided
-        },
-    }
-}
-
-/// The direction of the effect that is a benefit. More hazard, and more events than expected, mean
-/// less time.
-pub(super) fn toward_benefit(endpoint: &Endpoint, known: &catalogue::Entry) -> Alternative {
-    use crate::protocol::EndpointKind::TimeToEvent;
-    let counts_events =
-        known.shortens_time() || (known.gives == Gives::Test && endpoint.kind == TimeToEvent);
-    match (endpoint.better, counts_events) {
-        (Better::Higher, false) | (Better::Lower, true) => Alternative::Greater,
-        (Better::Lower, false) | (Better::Higher, true) => Alternative::Less,
-    }
-}
-
-/// Two one-sided tests (Schuirmann 1987): the one that speaks less against its null is reported.
-fn two_one_sided(
-    comparison: &Comparison,
-    asked: &Asked,
-    margin: f64,
-    question: &Question,
-) -> Result<(Made, Question), Fault> {
-    let (low, high) = match asked.entry.is_ratio() {
-        true => (margin.min(1.0 / margin), margin.max(1.0 / margin)),
-        false => (-margin, margin),
-    };
-    let below = Question {
-        null: low,
-        alternative: Alternative::Greater,
-        ..*question
-    };
-    let above = Question {
-        null: high,
-        alternative: Alternative::Less,
-        ..*question
-    };
-    let against_below = comparison.make(asked, &below)?;
-    let against_above = comparison.make(asked, &above)?;
-    let (mut made, reported) = if against_below.estimate.p_value >= against_above.estimate.p_value {
-        (against_below, below)
-    } else {
-        (against_above, above)
-    };
-    made.estimate.warnings.push(format!(
-        "two one-sided tests against {low} and {high}: the larger p-value is given"
-    ));
-    Ok((made, reported))
-}
-
-/// An entry with its counts and no estimate yet.
-fn blank(
-    protocol: &Protocol,
-    dataset: &Dataset,
-    endpoint: &Endpoint,
-    asked: &Asked,
-    arms: &[usize],
-) -> Entry {
-    let values = &dataset.endpoints[&endpoint.id];
-    let mut n = BTreeMap::new();
-    let mut events = BTreeMap::new();
-    let mut missing = 0;
-    for &arm in arms {
-        let (with_value, with_event, without) = count(dataset, values, arm);
-        n.insert(protocol.arms[arm].id.clone(), with_value);
-        events.insert(protocol.arms[arm].id.clone(), with_event);
-        missing += without;
-    }
-    Entry {
-        n,
-        events: (!matches!(values, Values::Number(_))).then_some(events),
-        missing,
-        warnings: dataset
-            .endpoint_warnings
-            .get(&endpoint.id)
-            .into_iter()
-            .flatten()
-            .filter(|warning| *warning != COMPETING || !tells_competing(asked))
-            .cloned()
-            .collect(),
-        ..Entry::empty(protocol, &endpoint.id, &asked.name(), "as_randomized")
-    }
-}
-
-/// Whether the estimator allows for units that were drawn as one.
-fn allows_for_units(asked: &Asked) -> bool {
-    asked.entry.id.ends_with("_clustered") || asked.entry.id == "randomization_test"
-}
-
-/// Whether the estimator tells competing events apart.
-fn tells_competing(asked: &Asked) -> bool {
-    [
-        "cumulative_incidence",
-        "gray_test",
-        "fine_gray",
-        "cause_specific_cox",
-    ]
-    .contains(&asked.entry.id)
-}
-
-/// Participants of an arm with a value, with an event, and without a value.
-fn count(dataset: &Dataset, values: &Values, arm: usize) -> (u64, u64, u64) {
-    let (mut with_value, mut with_event, mut without) = (0, 0, 0);
-    for row in (0..dataset.rows()).filter(|row| dataset.arms[*row] == arm) {
-        let event = match values {
-            Values::Binary(values) => values[row],
-            Values::Number(values) => values[row].map(|_| false),
-            Values::Time(values) => values[row].map(|observation| observation.event),
-        };
-        match event {
-            Some(event) => {
-                with_value += 1;
-                with_event += u64::from(event);
-            }
-            None => without += 1,
-        }
-    }
-    (with_value, with_event, without)
-}
-
-/// Writes what was made, or why nothing was, into an entry.
-pub(super) fn fill(entry: &mut Entry, made: Result<Made, Fault>, question: &Question) {
-    let made = match made {
-        Ok(made) => made,
-        Err(fault) => {
-            entry.warnings.push(format!("no estimate: {fault}"));
-            return;
-        }
-    };
-    let Estimate {
-        estimate,
-        standard_error,
-        limits,
-        statistic,
-        p_value,
-        warnings,
-    } = made.estimate;
-    let numbers = [
-        estimate,
-        standard_error,
-        p_value,
-        statistic.map(|s| s.value),
-    ];
-    let limits_given = limits.into_iter().flat_map(|(lower, upper)| [lower, upper]);
-    if numbers
-        .into_iter()
-        .flatten()
-        .chain(limits_given)
-        .any(|number| !number.is_finite())
-    {
-        entry
-            .warnings
-            .push("no estimate: a number of it is not finite; the values may be too large to compute with".into());
-        return;
-    }
-    let question = made.question.as_ref().unwrap_or(question);
-    entry.measure = made.measure;
-    entry.details = (!made.details.is_empty()).then_some(made.details);
-    entry.estimate = estimate;
-    entry.standard_error = standard_error;
-    entry.confidence = limits.map(|(lower, upper)| Confidence {
-        level: question.level,
-        lower,
-        upper,
-    });
-    entry.statistic = statistic;
-    entry.p_value = p_value;
-    if p_value.is_some() {
-        // A test by chi-square has no direction.
-        let directed = estimate.is_some() || statistic.is_none();
-        entry.null = estimate.map(|_| question.null);
-        entry.alternative = Some(if directed {
-            question.alternative
-        } else {
-            Alternative::TwoSided
-        });
-    }
-    entry.median = made.median;
-    entry.curve = made.curve;
-    entry.warnings.extend(warnings);
 }
 
 fn warnings(protocol: &Protocol, dataset: &Dataset) -> Vec<String> {
