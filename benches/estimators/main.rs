@@ -213,6 +213,7 @@ fn ours(trial: &Trial, n: usize) -> Vec<Row> {
         covariates: &trial.covariates,
         strata: None,
         clusters: None,
+        weights: None,
     };
     let (seconds, peak) = measure(|| {
         let fitted = Cox::fit(&follow, Ties::Efron).expect("fits");
@@ -229,6 +230,7 @@ fn ours(trial: &Trial, n: usize) -> Vec<Row> {
         treated: &trial.treated,
         covariates: &trial.covariates,
         clusters: None,
+        weights: None,
     };
     let (seconds, peak) = measure(|| fit(&sample, Form::Interacted, Robust::Hc2, &question));
     rows.push(("lin", 10.125, seconds, peak));

@@ -53,6 +53,7 @@ pub(super) fn omnibus(protocol: &Protocol, dataset: &Dataset) -> Vec<BalanceTest
                 treated: &treated,
                 covariates: &covariates,
                 clusters: None,
+                weights: None,
             };
             let made = balance_test(&sample).ok()?;
             let statistic = made.statistic?;

@@ -22,6 +22,16 @@ pub enum Values {
 }
 
 impl Values {
+    /// Number of rows.
+    #[expect(clippy::len_without_is_empty, reason = "rows, not a collection")]
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Binary(values) => values.len(),
+            Values::Number(values) => values.len(),
+            Values::Time(values) => values.len(),
+        }
+    }
+
     /// Whether the row has a value.
     pub fn is_known(&self, row: usize) -> bool {
         match self {
@@ -42,11 +52,24 @@ pub enum Received {
     Unknown,
 }
 
+/// A draw whose participant has no row, because a law had the records erased. It keeps its place in the order
+/// of the draws.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gone {
+    /// Rows that were drawn before it.
+    pub before: usize,
+    pub arm: usize,
+    /// Levels of the stratification factors.
+    pub levels: BTreeMap<String, String>,
+}
+
 /// The participants of a trial as columns of one length.
 #[derive(Debug, Clone, Default)]
 pub struct Dataset {
     /// Position of each participant's arm in the protocol.
     pub arms: Vec<usize>,
+    /// Draws without a row, in their order.
+    pub gone: Vec<Gone>,
     pub factors: BTreeMap<String, Column>,
     pub endpoints: BTreeMap<String, Values>,
     /// Endpoints with competing events: whether a row's follow-up ended by one.
@@ -57,6 +80,8 @@ pub struct Dataset {
     pub received: Option<Vec<Received>>,
     /// The clusters of the participants, where the data tell.
     pub clusters: Option<Vec<Option<String>>>,
+    /// How many each participant stands for, above 0, where the data tell.
+    pub weights: Option<Vec<Option<f64>>>,
     /// SHA-256 of what the columns were made from, in hexadecimal digits.
     pub digest: String,
     pub flow: Flow,

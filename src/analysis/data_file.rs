@@ -47,6 +47,7 @@ impl Dataset {
         }
         dataset.clusters = file.clusters(protocol, &dataset);
         dataset.received = file.received(protocol);
+        dataset.weights = file.weights();
         for endpoint in &protocol.endpoints {
             let (values, warnings) = file.endpoint(endpoint, &mut dataset.competing);
             dataset.endpoints.insert(endpoint.id.clone(), values);
@@ -74,6 +75,32 @@ impl Dataset {
         dataset.warnings = file.ignored(protocol);
         Ok(dataset)
     }
+}
+
+/// The values of the primary endpoint alone, without a look at the arms: the column `arm` need not be there.
+pub(super) fn blinded_values(protocol: &Protocol, bytes: &[u8]) -> Result<Values, Vec<Invalid>> {
+    let mut file = File::parse(bytes)?;
+    let endpoint = protocol
+        .endpoint(&protocol.analysis.primary)
+        .ok_or_else(|| {
+            vec![Invalid::new(
+                "analysis.primary",
+                "is not the id of an endpoint",
+            )]
+        })?;
+    file.need("participant");
+    file.need_endpoint(endpoint);
+    if file.rows.is_empty() {
+        file.fault(None, "participant", "has no rows");
+    }
+    if file.faults.is_empty() {
+        file.check_participants();
+        let (values, _) = file.endpoint(endpoint, &mut BTreeMap::new());
+        if file.faults.is_empty() {
+            return Ok(values);
+        }
+    }
+    Err(file.settle())
 }
 
 impl File {
@@ -137,21 +164,29 @@ impl File {
 
     /// Every column that the protocol needs must be there.
     fn require(&mut self, protocol: &Protocol) {
-        let mut needed = vec!["participant".to_owned(), "arm".to_owned()];
-        needed.extend(protocol.factors.iter().map(|factor| factor.id.clone()));
-        for endpoint in &protocol.endpoints {
-            needed.push(endpoint.id.clone());
-            if endpoint.kind == EndpointKind::TimeToEvent {
-                needed.push(format!("{}_event", endpoint.id));
-            }
+        self.need("participant");
+        self.need("arm");
+        for factor in &protocol.factors {
+            self.need(&factor.id);
         }
-        for name in needed {
-            if !self.columns.contains_key(&name) {
-                self.fault(None, &name, "is missing");
-            }
+        for endpoint in &protocol.endpoints {
+            self.need_endpoint(endpoint);
         }
         if self.rows.is_empty() {
             self.fault(None, "participant", "has no rows");
+        }
+    }
+
+    fn need(&mut self, name: &str) {
+        if !self.columns.contains_key(name) {
+            self.fault(None, name, "is missing");
+        }
+    }
+
+    fn need_endpoint(&mut self, endpoint: &Endpoint) {
+        self.need(&endpoint.id);
+        if endpoint.kind == EndpointKind::TimeToEvent {
+            self.need(&format!("{}_event", endpoint.id));
         }
     }
 
@@ -169,14 +204,9 @@ impl File {
             .filter(|name| !known.contains(*name))
             .collect();
         ignored.sort_unstable();
-        let unused = ["weight"]
-            .into_iter()
-            .filter(|name| self.columns.contains_key(*name))
-            .map(|name| format!("the column {name} is not used by this version"));
         ignored
             .into_iter()
             .map(|name| format!("the column {name} is not in the protocol and was left out"))
-            .chain(unused)
             .collect()
     }
 
@@ -241,6 +271,21 @@ impl File {
             .iter()
             .any(|received| *received != Received::Unknown)
             .then_some(found)
+    }
+
+    /// The column `weight`: a number above 0; 0 or empty where a participant stands for nobody.
+    fn weights(&mut self) -> Option<Vec<Option<f64>>> {
+        if !self.columns.contains_key("weight") {
+            return None;
+        }
+        let mut weights = self.numbers("weight");
+        for (row, weight) in weights.iter_mut().enumerate() {
+            if weight.is_some_and(|weight| weight < 0.0) {
+                self.fault(Some(row), "weight", "is negative");
+            }
+            *weight = weight.filter(|weight| *weight > 0.0);
+        }
+        weights.iter().any(Option::is_some).then_some(weights)
     }
 
     fn check_participants(&mut self) {

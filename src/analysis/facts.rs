@@ -8,7 +8,7 @@ use crate::store::{StoreError, StoredFact, Tx};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A record of the ledger with its body.
 #[derive(Debug, Deserialize)]
@@ -32,6 +32,17 @@ pub struct Enrolled {
 #[derive(Debug, Deserialize)]
 struct DrawBody {
     arm: String,
+    #[serde(default)]
+    levels: BTreeMap<String, String>,
+}
+
+/// A draw whose person was erased since.
+#[derive(Debug, Clone)]
+pub struct Erased {
+    /// Participants who were drawn before and are not erased.
+    pub before: usize,
+    pub arm: String,
+    pub levels: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,8 +121,8 @@ pub struct CutData {
     pub conversations: Vec<About<Conversation>>,
     pub outcomes: Vec<About<Outcome>>,
     pub coverage: Vec<Coverage>,
-    /// Participants who were drawn, and erased since.
-    pub erased: u64,
+    /// Draws of participants who were erased since, in their order.
+    pub erased: Vec<Erased>,
     /// SHA-256 over the leaves of the cut.
     pub digest: String,
 }
@@ -135,13 +146,17 @@ impl CutData {
         persons.extend(enrolments.iter().map(|fact| (&fact.participant_id, fact)));
         for draw in &draws {
             let id = person_of(draw)?;
+            let drawn: Record<DrawBody> = read(draw)?;
             if erased.contains(&id) {
-                data.erased += 1;
+                data.erased.push(Erased {
+                    before: data.participants.len(),
+                    arm: drawn.body.arm,
+                    levels: drawn.body.levels,
+                });
                 continue;
             }
             let lacking = || StoreError::Unreadable("a draw stands without its person".into());
             let enrolment = persons.get(&draw.participant_id).ok_or_else(lacking)?;
-            let drawn: Record<DrawBody> = read(draw)?;
             let person: Record<EnrolmentBody> = read(enrolment)?;
             data.participants.push(Enrolled {
                 id,

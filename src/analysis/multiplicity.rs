@@ -2,6 +2,7 @@
 
 use super::document::{Confidence, Entry};
 use super::plan::{Run, primary_asked, question};
+use crate::protocol::FamilyMethod;
 use crate::statistics::Question;
 use crate::statistics::multiplicity::{Method, adjust};
 use serde::Serialize;
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Serialize)]
 pub struct Multiplicity {
     pub endpoint: String,
+    /// The method that counts; null where the protocol plans none.
+    pub planned: Option<FamilyMethod>,
     pub comparisons: Vec<Comparison>,
 }
 
@@ -21,6 +24,8 @@ pub struct Comparison {
     pub p_value: f64,
     /// Adjusted p-values by method.
     pub adjusted: BTreeMap<&'static str, f64>,
+    /// Whether the planned method rejects; null without one, and at looks, whose boundaries decide.
+    pub rejected: Option<bool>,
     /// Limits that hold for all comparisons together (Bonferroni).
     pub simultaneous: Option<Confidence>,
 }
@@ -35,25 +40,34 @@ pub(super) fn of(run: &Run, entries: &[Entry]) -> Option<Multiplicity> {
     if p.len() < 2 {
         return None;
     }
-    let adjusted: Vec<(Method, Vec<f64>)> = Method::ALL
+    let plan = &run.protocol.analysis;
+    let planned = plan.multiplicity.as_ref().map(|family| family.method);
+    let mut adjusted: Vec<(&'static str, Vec<f64>)> = Method::ALL
         .iter()
-        .map(|method| Some((*method, adjust(&p, *method).ok()?)))
+        .map(|method| Some((method.as_str(), adjust(&p, *method).ok()?)))
         .collect::<Option<_>>()?;
+    if planned == Some(FamilyMethod::Graphical) {
+        let graph = run.protocol.graph().ok()?;
+        adjusted.push((FamilyMethod::Graphical.as_str(), graph.adjust(&p).ok()?));
+    }
+    let counting = planned.filter(|_| plan.looks.is_none()).and_then(|method| {
+        let own = |(name, _): &&(&str, Vec<f64>)| *name == method.as_str();
+        adjusted.iter().find(own).map(|(_, p)| p.clone())
+    });
     let comparisons = primary
         .iter()
         .enumerate()
         .map(|(i, entry)| Comparison {
             arm: entry.arm.clone().unwrap_or_default(),
             p_value: p[i],
-            adjusted: adjusted
-                .iter()
-                .map(|(method, p)| (method.as_str(), p[i]))
-                .collect(),
+            adjusted: adjusted.iter().map(|(method, p)| (*method, p[i])).collect(),
+            rejected: counting.as_ref().map(|p| p[i] <= plan.alpha),
             simultaneous: simultaneous(run, entry, p.len()),
         })
         .collect();
     Some(Multiplicity {
         endpoint: primary[0].endpoint.clone(),
+        planned,
         comparisons,
     })
 }

@@ -1,5 +1,6 @@
 //! What an analysis is told beside protocol and data.
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -22,9 +23,35 @@ pub struct Settings {
 pub struct Look {
     /// Counted from 1.
     pub number: usize,
-    /// Information fractions at which the looks before were really made, by arm, where that is known;
-    /// else the planned ones stand for them.
-    pub earlier: Vec<BTreeMap<String, f64>>,
+    /// What the looks before really had, by arm, where that is known; else the planned fractions stand for
+    /// theirs.
+    pub earlier: Vec<BTreeMap<String, Earlier>>,
+}
+
+/// What a look had of one arm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Earlier {
+    /// Information over the planned maximum.
+    pub fraction: f64,
+    pub information: Option<f64>,
+    /// z against the null, above 0 toward success.
+    pub z: Option<f64>,
+}
+
+impl Earlier {
+    /// Reads them, by arm, from the document of an analysis that was a look.
+    pub fn of_document(document: &Value) -> BTreeMap<String, Self> {
+        let arms = document["sequential"]["arms"].as_array();
+        let told = |at: &Value| {
+            let earlier = Self {
+                fraction: at["fraction"].as_f64()?,
+                information: at["information"].as_f64(),
+                z: at["z"].as_f64(),
+            };
+            Some((at["arm"].as_str()?.to_owned(), earlier))
+        };
+        arms.into_iter().flatten().filter_map(told).collect()
+    }
 }
 
 impl Default for Settings {

@@ -2,11 +2,13 @@
 
 use super::{Done, Stopped, print, read_file, read_protocol};
 use crate::analysis::settings::USUAL_DRAWS;
-use crate::analysis::{self, Dataset, Look, Settings};
+use crate::analysis::{self, Dataset, Earlier, Look, Settings};
 use crate::protocol::Protocol;
 use crate::randomization::Seed;
 use crate::report;
 use clap::ValueEnum;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -36,6 +38,10 @@ pub struct Options {
     /// The planned look that this analysis is, counted from 1
     #[arg(long, value_name = "N")]
     look: Option<usize>,
+    /// What `analyse --look --format json` printed at an earlier look; else the planned information
+    /// stands for it. Give it once for each
+    #[arg(long, value_name = "FILE", requires = "look")]
+    earlier: Vec<PathBuf>,
 }
 
 pub fn run(options: &Options) -> Done {
@@ -72,12 +78,45 @@ fn settings(options: &Options, protocol: &Protocol) -> Result<Settings, Stopped>
             "--look: the protocol plans {planned} looks"
         )));
     }
+    let look = options.look.map(|number| {
+        earlier(&options.earlier, number, protocol).map(|earlier| Look { number, earlier })
+    });
     Ok(Settings {
         seed: seed.transpose()?,
         draws: options.draws,
-        look: options.look.map(|number| Look {
-            number,
-            earlier: Vec::new(),
-        }),
+        look: look.transpose()?,
     })
+}
+
+/// What the looks before look `number` had, read from their documents.
+fn earlier(
+    paths: &[PathBuf],
+    number: usize,
+    protocol: &Protocol,
+) -> Result<Vec<BTreeMap<String, Earlier>>, Stopped> {
+    let digest = hex::encode(protocol.digest());
+    let mut found = vec![BTreeMap::new(); number - 1];
+    for path in paths {
+        let fault = |detail: &str| Stopped::input(format!("{}: {detail}", path.display()));
+        let document: Value =
+            serde_json::from_slice(&read_file(path)?).map_err(|_| fault("is not JSON"))?;
+        if document["protocol"]["digest"] != digest.as_str() {
+            return Err(fault("is not of this protocol"));
+        }
+        let look = document["sequential"]["look"].as_u64();
+        let place = look
+            .and_then(|look| usize::try_from(look).ok()?.checked_sub(1))
+            .ok_or_else(|| fault("is no planned look"))?;
+        let Some(arms) = found.get_mut(place) else {
+            return Err(fault("is no look before this one"));
+        };
+        if !arms.is_empty() {
+            return Err(fault("is a look that another file told already"));
+        }
+        *arms = Earlier::of_document(&document);
+        if arms.is_empty() {
+            return Err(fault("tells no information"));
+        }
+    }
+    Ok(found)
 }

@@ -9,7 +9,7 @@ use super::idempotency::{Idempotency, once};
 use super::{Refusal, Service, new_id};
 use crate::access::{Caller, Right};
 use crate::analysis::facts::CutData;
-use crate::analysis::{Dataset, Look, Settings, run, run_pooled};
+use crate::analysis::{Dataset, Earlier, Look, Settings, run, run_pooled};
 use crate::store::{AnalysisRow, ResultRow, StoreError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -270,17 +270,13 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The settings of an analysis by arm; a look counts on the information that earlier looks had.
+/// The settings of an analysis by arm; a look counts on what earlier looks had.
 fn settings(service: &Service, row: &AnalysisRow) -> Result<Settings, Refusal> {
     let mut look = None;
     if let Some(number) = row.look.and_then(|look| usize::try_from(look).ok()) {
-        let mut earlier = vec![BTreeMap::new(); number.saturating_sub(1)];
-        service.store.read(|tx| {
-            for (i, fractions) in earlier.iter_mut().enumerate() {
-                *fractions = fractions_at(tx, &row.trial_id, i as i32 + 1, row.data_cut)?;
-            }
-            Ok::<_, Refusal>(())
-        })?;
+        let before = 1..number as i32;
+        let earlier = before.map(|before| earlier_look(service, row, before));
+        let earlier = earlier.collect::<Result<Vec<_>, Refusal>>()?;
         look = Some(Look { number, earlier });
     }
     Ok(Settings {
@@ -290,31 +286,31 @@ fn settings(service: &Service, row: &AnalysisRow) -> Result<Settings, Refusal> {
     })
 }
 
-/// The information fractions, by arm, of the first analysis that was this look, over a cut no later than
-/// `cut`.
-fn fractions_at(
-    tx: &mut crate::store::Tx,
-    trial: &str,
+/// What the first analysis had, by arm, that was this look over a cut no later than that of `row`. One that
+/// was asked for and is not computed yet is computed first: else the error would be spent by another
+/// information than the one that look tells.
+fn earlier_look(
+    service: &Service,
+    row: &AnalysisRow,
     look: i32,
-    cut: i64,
-) -> Result<BTreeMap<String, f64>, Refusal> {
-    for row in tx.list_looks(trial, look)? {
-        if row.data_cut > cut {
-            continue;
-        }
-        let Some(text) = tx.find_result(&row.id)?.and_then(|result| result.result) else {
+) -> Result<BTreeMap<String, Earlier>, Refusal> {
+    let asked = service
+        .store
+        .read(|tx| tx.list_looks(&row.trial_id, look))?;
+    for before in asked
+        .iter()
+        .filter(|before| before.data_cut <= row.data_cut)
+    {
+        finish(service, &before.id)?;
+        let kept = service.store.read(|tx| tx.find_result(&before.id))?;
+        let Some(text) = kept.and_then(|kept| kept.result) else {
             continue;
         };
         let document: Value = serde_json::from_str(&text)
             .map_err(|_| Refusal::Internal("a kept result cannot be read".into()))?;
-        let arms = document["sequential"]["arms"].as_array();
-        let fractions: BTreeMap<String, f64> = arms
-            .into_iter()
-            .flatten()
-            .filter_map(|at| Some((at["arm"].as_str()?.to_owned(), at["fraction"].as_f64()?)))
-            .collect();
-        if !fractions.is_empty() {
-            return Ok(fractions);
+        let found = Earlier::of_document(&document);
+        if !found.is_empty() {
+            return Ok(found);
         }
     }
     Ok(BTreeMap::new())

@@ -106,6 +106,11 @@ impl<'a> Object<'a> {
         self.faults.add(self.path_of(key), detail);
     }
 
+    /// Notes a fault at a path that [`entries`](Self::entries) gave.
+    pub fn fault_at(&self, path: String, detail: impl Into<String>) {
+        self.faults.add(path, detail);
+    }
+
     /// Whether the field is there and not null.
     pub fn has(&self, key: &'static str) -> bool {
         self.value(key).is_some()

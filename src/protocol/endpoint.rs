@@ -1,7 +1,8 @@
 //! Endpoints: what is measured, from which facts, and which direction is a benefit.
 
 use crate::document::{Faults, Field, Identifier, Object};
-use crate::statistics::catalogue::{self, Outcome};
+use crate::statistics::Alternative;
+use crate::statistics::catalogue::{self, Entry, Gives, Outcome};
 use serde_json::Value;
 
 crate::vocabulary! {
@@ -89,6 +90,21 @@ impl Endpoint {
             EndpointKind::Continuous => Outcome::Continuous,
             EndpointKind::Count => Outcome::Count,
             EndpointKind::TimeToEvent => Outcome::TimeToEvent,
+        }
+    }
+
+    /// Whether this estimator's effect is a ratio of hazards, or a test that counts events: more of it
+    /// means less time.
+    pub fn counts_hazard(&self, known: &Entry) -> bool {
+        self.kind == EndpointKind::TimeToEvent
+            && (known.shortens_time() || known.gives == Gives::Test)
+    }
+
+    /// The direction of the effect that is a benefit.
+    pub fn toward_benefit(&self, known: &Entry) -> Alternative {
+        match (self.better, self.counts_hazard(known)) {
+            (Better::Higher, false) | (Better::Lower, true) => Alternative::Greater,
+            (Better::Lower, false) | (Better::Higher, true) => Alternative::Less,
         }
     }
 

@@ -7,24 +7,31 @@
 mod analysis_plan;
 pub mod canonical;
 mod check;
+mod check_plan;
 mod check_scheme;
 mod endpoint;
+mod family;
 mod level;
+mod looks;
 mod read;
+mod sample_size;
 pub mod scheme;
 
-pub use analysis_plan::{
-    Analysis, Assumptions, Events, Futility, Hypothesis, IntercurrentEvent, Looks, SampleSize,
-    Spending, Strategy,
-};
+pub use analysis_plan::{Analysis, Events, Hypothesis, IntercurrentEvent, Strategy};
 pub use check_scheme::unit_faults;
 pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
+pub use family::{Family, FamilyMethod};
 pub use level::level_fault;
+pub use looks::{ConfidenceSequence, Futility, Looks, Reestimation, Spending};
 pub use read::{from_json, from_toml, from_value, place_of};
+pub use sample_size::{Assumptions, SampleSize};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};
 
+use crate::statistics::Fault;
 use crate::statistics::catalogue::{self, Asked};
+use crate::statistics::multiplicity::Graph;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 crate::vocabulary! {
     /// What is drawn.
@@ -116,6 +123,30 @@ impl Protocol {
             .expect("checked: exactly one control arm")
     }
 
+    /// The arms that are compared with the control, in the order of the protocol.
+    pub fn compared(&self) -> impl Iterator<Item = &Arm> {
+        self.arms.iter().filter(|arm| !arm.control)
+    }
+
+    /// The planned graph over the compared arms; arms that it does not name have no weight.
+    pub fn graph(&self) -> Result<Graph, Fault> {
+        let empty = Family {
+            method: FamilyMethod::Graphical,
+            weights: BTreeMap::new(),
+            transitions: BTreeMap::new(),
+        };
+        let family = self.analysis.multiplicity.as_ref().unwrap_or(&empty);
+        let arms = || self.compared().map(|arm| &arm.id);
+        let share = |row: &BTreeMap<String, f64>, id: &String| row.get(id).copied().unwrap_or(0.0);
+        let weights = arms().map(|id| share(&family.weights, id)).collect();
+        let from = |id: &String| family.transitions.get(id).cloned().unwrap_or_default();
+        let transitions = arms().flat_map(|id| {
+            let row = from(id);
+            arms().map(move |to| share(&row, to)).collect::<Vec<_>>()
+        });
+        Graph::new(weights, transitions.collect())
+    }
+
     /// Position of the arm with this id.
     pub fn arm_index(&self, id: &str) -> Option<usize> {
         self.arms.iter().position(|arm| arm.id == id)
@@ -139,6 +170,11 @@ impl Protocol {
         };
         self.factor(name)
             .filter(|factor| factor.kind == FactorKind::Level)
+    }
+
+    /// Whether units are drawn whole, and not citizens one by one.
+    pub fn draws_units(&self) -> bool {
+        self.unit != Unit::Citizen
     }
 
     /// The endpoint with this id.
@@ -170,7 +206,7 @@ impl Protocol {
         let listed = endpoint.estimators.iter().flatten().next();
         match named.or(listed) {
             Some(text) => catalogue::usable(text, endpoint.outcome()),
-            None => catalogue::defaults(endpoint.outcome())
+            None => catalogue::defaults(endpoint.outcome(), self.draws_units())
                 .next()
                 .map(|entry| Asked {
                     entry,

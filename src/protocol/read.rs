@@ -33,9 +33,29 @@ pub fn from_toml(text: &str) -> Result<Protocol, Vec<Invalid>> {
             format!("is not TOML{place}: {}", fault.message()),
         )]
     })?;
+    // JSON knows no such numbers and would take them for absent.
+    if let Some(key) = not_finite("", &toml::Value::Table(table.clone())) {
+        return Err(vec![Invalid::new(key, "must be a finite number")]);
+    }
     let value = serde_json::to_value(table)
         .map_err(|_| vec![Invalid::new("", "holds a value that JSON does not know")])?;
     from_value(value)
+}
+
+/// The first key whose value is infinite or no number.
+fn not_finite(path: &str, value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => Some(path.to_owned()),
+        toml::Value::Array(values) => values
+            .iter()
+            .enumerate()
+            .find_map(|(i, value)| not_finite(&format!("{path}[{i}]"), value)),
+        toml::Value::Table(table) => table.iter().find_map(|(key, value)| {
+            let point = if path.is_empty() { "" } else { "." };
+            not_finite(&format!("{path}{point}{key}"), value)
+        }),
+        _ => None,
+    }
 }
 
 /// Line and column of a place in a text, as errors tell them.

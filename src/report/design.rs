@@ -1,7 +1,7 @@
 //! A design as text and as a figure.
 
 use super::numbers::short;
-use crate::analysis::design::Design;
+use crate::analysis::design::{Design, Reestimated};
 use plotters::prelude::*;
 use std::fmt::Write;
 
@@ -79,8 +79,49 @@ pub fn design_text(design: &Design) -> String {
             point.of_planned, point.power, point.expected_information
         );
     }
+    if let Some(anew) = &design.reestimated {
+        out.push_str(&reestimated(anew));
+    }
     for warning in &design.warnings {
         let _ = writeln!(out, "! {warning}");
+    }
+    out
+}
+
+/// The size by blinded interim data.
+fn reestimated(anew: &Reestimated) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "\nComputed anew from {} participants with a value ({} without), arms not looked at, data {}",
+        anew.n, anew.missing, anew.data
+    );
+    let told = [
+        ("pooled share", anew.pooled.share),
+        ("pooled mean", anew.pooled.mean),
+        ("pooled standard deviation", anew.pooled.standard_deviation),
+        ("control arm", anew.assume.control),
+        (
+            "standard deviation within arms",
+            anew.assume.standard_deviation,
+        ),
+        ("dispersion", anew.assume.dispersion),
+        ("effect, as assumed", anew.assume.effect),
+    ];
+    for (name, value) in told {
+        if let Some(value) = value {
+            let _ = writeln!(out, "  {name}: {}", short(value));
+        }
+    }
+    if let Some(total) = anew.sample_size.total {
+        let _ = writeln!(
+            out,
+            "  participants for a power of {}: {total}",
+            anew.sample_size.power
+        );
+    }
+    for warning in &anew.warnings {
+        let _ = writeln!(out, "  ! {warning}");
     }
     out
 }

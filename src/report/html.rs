@@ -1,6 +1,9 @@
 //! The document of an analysis as one page of HTML that needs nothing else.
 
-use super::numbers::{aim, counts, endpoint_label, estimate, interval, p_value, short, test};
+use super::numbers::{
+    adjusted, aim, by_arm, counts, details, endpoint_label, enlarged, estimate, interval, p_value,
+    planned, rejected, short, test,
+};
 use crate::analysis::Document;
 use crate::analysis::document::Entry;
 use crate::analysis::flow::Flow;
@@ -29,8 +32,10 @@ pub fn html(protocol: &Protocol, document: &Document) -> String {
                     h2 { (endpoint_label(protocol, &group[0].endpoint)) }
                     (table(group))
                 }
+                (several_arms(document))
                 (looks(document))
                 (subgroups(document))
+                (numbers_of_the_draw(document))
                 @for warning in &document.warnings { p.warning { (warning) } }
                 p { small {
                     (document.data.rows) " participants. Data " code { (document.data.digest) }
@@ -42,6 +47,44 @@ pub fn html(protocol: &Protocol, document: &Document) -> String {
         }
     };
     page.into_string()
+}
+
+/// The primary p-values of several arms, adjusted.
+fn several_arms(document: &Document) -> Markup {
+    html! {
+        @if let Some(several) = &document.multiplicity {
+            h2 { (several.endpoint) ": several arms (" (planned(several)) ")" }
+            table {
+                thead { tr { th { "Arm" } th { "p" } th { "Adjusted p" } th { "Simultaneous limits" } } }
+                tbody {
+                    @for comparison in &several.comparisons {
+                        tr {
+                            td { (comparison.arm) }
+                            td { (p_value(comparison.p_value)) (rejected(comparison)) }
+                            td { (adjusted(comparison)) }
+                            td { @if let Some(limits) = &comparison.simultaneous { (interval(limits)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn numbers_of_the_draw(document: &Document) -> Markup {
+    html! {
+        @if !document.sample_ratio.is_empty() {
+            h2 { "Numbers of the arms against the trial's own re-draws" }
+            table {
+                thead { tr { th { "Group" } th { "Participants" } th { "p" } } }
+                tbody {
+                    @for ratio in &document.sample_ratio {
+                        tr { td { (ratio.of) } td { (by_arm(&ratio.n)) } td { (p_value(ratio.p_value)) } }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// What the plan of looks makes of the primary estimate.
@@ -57,11 +100,15 @@ fn looks(document: &Document) -> Markup {
                         tr {
                             td { (at.arm) }
                             td { (told(at.fraction)) }
-                            td { (told(at.z)) }
+                            td {
+                                (told(at.z))
+                                @if let Some(z) = at.weighted_z { br; (short(z)) " by planned weights" }
+                            }
                             td { (told(at.boundary.as_ref().map(|boundary| boundary.upper))) }
                             td { @if let Some(decision) = at.decision { (decision) } }
                             td {
                                 @if let Some(limits) = &at.always_valid { (interval(limits)) }
+                                @if let Some(advice) = &at.reestimation { br; (enlarged(advice)) }
                                 @for warning in &at.warnings { br; span.warning { (warning) } }
                             }
                         }
@@ -127,7 +174,11 @@ fn table(entries: &[Entry]) -> Markup {
                             @if let Some(reference) = &entry.reference { " against " (reference) }
                         }
                         td { (estimate(entry)) }
-                        td { (test(entry)) @if let Some(aim) = aim(entry) { br; (aim) } }
+                        td {
+                            (test(entry))
+                            @if let Some(aim) = aim(entry) { br; (aim) }
+                            @for line in details(entry) { br; small { (line) } }
+                        }
                         td {
                             (counts(entry))
                             @for warning in &entry.warnings { br; span.warning { (warning) } }

@@ -1,7 +1,11 @@
 //! Numbers as they are printed: never more digits than they bear, never a bare estimate.
 
 use crate::analysis::document::{Confidence, Entry};
+use crate::analysis::multiplicity::{Comparison, Multiplicity};
+use crate::analysis::sequential::Reestimated;
 use crate::protocol::Protocol;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Four significant digits, at least.
 pub(super) fn short(value: f64) -> String {
@@ -89,6 +93,79 @@ pub(super) fn endpoint_label<'a>(protocol: &'a Protocol, id: &'a str) -> &'a str
     protocol
         .endpoint(id)
         .map_or(id, |endpoint| endpoint.label.as_str())
+}
+
+/// The numbers that an estimator alone gives, a line each; lists are for the JSON.
+pub(super) fn details(entry: &Entry) -> Vec<String> {
+    let line = |(name, value): (&String, &Value)| {
+        detail(value).map(|told| format!("{}: {told}", name.replace('_', " ")))
+    };
+    entry.details.iter().flatten().filter_map(line).collect()
+}
+
+fn detail(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) if number.is_f64() => number.as_f64().map(short),
+        Value::Array(_) => None,
+        Value::Object(map) => {
+            let parts = map
+                .iter()
+                .map(|(name, value)| Some(format!("{name} {}", detail(value)?)));
+            parts
+                .collect::<Option<Vec<_>>>()
+                .map(|parts| parts.join(", "))
+        }
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// Counts by arm.
+pub(super) fn by_arm(n: &BTreeMap<String, u64>) -> String {
+    let parts: Vec<String> = n.iter().map(|(arm, n)| format!("{arm} {n}")).collect();
+    parts.join(", ")
+}
+
+/// The method by which several arms share the error.
+pub(super) fn planned(several: &Multiplicity) -> String {
+    several
+        .planned
+        .map_or("no method is planned".into(), |method| {
+            format!("planned: {method}")
+        })
+}
+
+/// What the planned method says of one of them.
+pub(super) fn rejected(comparison: &Comparison) -> &'static str {
+    match comparison.rejected {
+        Some(true) => ", shown",
+        Some(false) => ", not shown",
+        None => "",
+    }
+}
+
+/// What the rule of the promising zone advises.
+pub(super) fn enlarged(advice: &Reestimated) -> String {
+    let participants = advice
+        .participants
+        .map_or(String::new(), |n| format!(", {n} participants"));
+    format!(
+        "{} zone: conditional power {}; end at {:.2} of the planned information{participants}: {}",
+        advice.zone,
+        short(advice.conditional_power),
+        advice.information,
+        short(advice.conditional_power_afterwards)
+    )
+}
+
+/// The adjusted p-values of one of several arms.
+pub(super) fn adjusted(comparison: &Comparison) -> String {
+    let parts: Vec<String> = comparison
+        .adjusted
+        .iter()
+        .map(|(method, p)| format!("{method} {}", p_value(*p)))
+        .collect();
+    parts.join(", ")
 }
 
 #[cfg(test)]

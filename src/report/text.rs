@@ -1,6 +1,9 @@
 //! The document of an analysis as text for a terminal.
 
-use super::numbers::{aim, counts, endpoint_label, estimate, interval, p_value, short, test};
+use super::numbers::{
+    adjusted, aim, by_arm, counts, details, endpoint_label, enlarged, estimate, interval, p_value,
+    planned, rejected, short, test,
+};
 use crate::analysis::Document;
 use crate::analysis::flow::Flow;
 use crate::protocol::Protocol;
@@ -30,10 +33,8 @@ pub fn text(protocol: &Protocol, document: &Document) -> String {
                 let _ = writeln!(out, "      {line}");
             }
         }
-        for (name, value) in entry.details.iter().flatten() {
-            if let Some(told) = detail(value) {
-                let _ = writeln!(out, "      {}: {told}", name.replace('_', " "));
-            }
+        for line in details(entry) {
+            let _ = writeln!(out, "      {line}");
         }
         for warning in &entry.warnings {
             let _ = writeln!(out, "      ! {warning}");
@@ -59,16 +60,6 @@ pub fn text(protocol: &Protocol, document: &Document) -> String {
     out
 }
 
-/// A number or word of an estimator; lists are for the JSON.
-fn detail(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::Number(number) if number.is_f64() => number.as_f64().map(short),
-        serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
-        serde_json::Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
 /// The primary p-values of several arms, adjusted.
 fn several_arms(document: &Document) -> String {
     let mut out = String::new();
@@ -77,21 +68,18 @@ fn several_arms(document: &Document) -> String {
     };
     let _ = writeln!(
         out,
-        "\n{}: p-values adjusted for several arms",
-        several.endpoint
+        "\n{}: p-values adjusted for several arms ({})",
+        several.endpoint,
+        planned(several)
     );
     for comparison in &several.comparisons {
-        let adjusted: Vec<String> = comparison
-            .adjusted
-            .iter()
-            .map(|(method, p)| format!("{method} {}", p_value(*p)))
-            .collect();
         let _ = writeln!(
             out,
-            "  {}: p {}; {}",
+            "  {}: p {}{}; {}",
             comparison.arm,
             p_value(comparison.p_value),
-            adjusted.join(", ")
+            rejected(comparison),
+            adjusted(comparison)
         );
     }
     out
@@ -141,6 +129,16 @@ fn looks(document: &Document) -> String {
             if let Some(limits) = limits {
                 let _ = writeln!(out, "      {name}: {}", interval(&limits));
             }
+        }
+        if let Some(z) = at.weighted_z {
+            let _ = writeln!(
+                out,
+                "      z with the stages weighed as planned: {}",
+                short(z)
+            );
+        }
+        if let Some(advice) = &at.reestimation {
+            let _ = writeln!(out, "      {}", enlarged(advice));
         }
         if let Some(chances) = &at.chances {
             let _ = writeln!(
@@ -197,16 +195,11 @@ fn numbers_of_the_draw(document: &Document) -> String {
         out.push_str("\nNumbers of the arms against the trial's own re-draws\n");
     }
     for ratio in &document.sample_ratio {
-        let n: Vec<String> = ratio
-            .n
-            .iter()
-            .map(|(arm, n)| format!("{arm} {n}"))
-            .collect();
         let _ = writeln!(
             out,
             "  {}: {}, p {}",
             ratio.of,
-            n.join(", "),
+            by_arm(&ratio.n),
             p_value(ratio.p_value)
         );
     }

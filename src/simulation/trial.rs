@@ -4,7 +4,7 @@ use super::scenario::{Scenario, ScenarioFault};
 use super::truth::{compared, truth};
 use crate::analysis::design::Design;
 use crate::analysis::sequential::Decision;
-use crate::analysis::{Column, Dataset, Look, Received, Settings, Values, primary_at};
+use crate::analysis::{Column, Dataset, Earlier, Look, Received, Settings, Values, primary_at};
 use crate::protocol::{Channel, Endpoint, EndpointKind, FactorKind, Protocol};
 use crate::randomization::{Redraw, StratumLabel};
 use crate::statistics::random::Random;
@@ -24,7 +24,9 @@ pub(super) struct World<'a> {
     scenario: Scenario,
     design: &'a Design,
     endpoint: &'a Endpoint,
+    /// Participants that are planned, and those that an enlarged trial has at the most.
     size: usize,
+    reach: usize,
     /// Weeks from the enrolment until a value is known.
     due: f64,
     pub truth: Option<f64>,
@@ -79,6 +81,23 @@ pub(super) fn in_person_alone(protocol: &Protocol, arm: usize) -> bool {
     protocol.arms[arm].channels == [Channel::InPerson]
 }
 
+/// Participants of a trial that was enlarged as far as its rule allows.
+fn reach(protocol: &Protocol, size: usize) -> usize {
+    let looks = protocol.analysis.looks.as_ref();
+    let most = looks
+        .and_then(|looks| looks.reestimation.as_ref())
+        .map_or(1.0, |rule| rule.most);
+    (size as f64 * most).ceil() as usize
+}
+
+/// The week in which this share of the values that will ever be known is there.
+fn made_at(weeks: &[Option<f64>], share: f64) -> f64 {
+    let mut times: Vec<f64> = weeks.iter().flatten().copied().collect();
+    times.sort_unstable_by(f64::total_cmp);
+    let needed = ((share * times.len() as f64).ceil() as usize).clamp(1, times.len().max(1));
+    times.get(needed - 1).copied().unwrap_or(0.0)
+}
+
 impl<'a> World<'a> {
     pub fn of(
         protocol: &'a Protocol,
@@ -95,6 +114,7 @@ impl<'a> World<'a> {
             .check(protocol)
             .map_err(|fault| ScenarioFault(format!("under the null: {fault}")))?;
         Ok(Self {
+            reach: reach(protocol, size),
             truth: truth(protocol, &scenario, size),
             due: endpoint.horizon_weeks.map_or(0.0, f64::from) + scenario.reporting_delay_weeks,
             protocol,
@@ -113,16 +133,13 @@ impl<'a> World<'a> {
             Some(looks) => looks.information.clone(),
             None => vec![1.0],
         };
-        // A look is made when its share of the values that will ever be known is there.
-        let mut times: Vec<f64> = known.weeks.iter().flatten().copied().collect();
-        times.sort_unstable_by(f64::total_cmp);
         let mut earlier = Vec::new();
         let mut always = None;
+        // Participants of the trial; more from the look on that enlarges it.
+        let mut size = self.size;
         for (k, share) in planned.iter().enumerate() {
-            let needed =
-                ((share * times.len() as f64).ceil() as usize).clamp(1, times.len().max(1));
-            let now = times.get(needed - 1).copied().unwrap_or(0.0);
-            let dataset = self.dataset(&people, &known, now);
+            let now = made_at(&known.weeks[..size], *share);
+            let dataset = self.dataset(&people, &known, size, now);
             let settings = Settings {
                 look: self.protocol.analysis.looks.as_ref().map(|_| Look {
                     number: k + 1,
@@ -140,7 +157,8 @@ impl<'a> World<'a> {
                 planned.len(),
                 &mut always,
             );
-            let (outcome, fraction) = outcome;
+            let (outcome, had, enlarged) = outcome;
+            size = enlarged.unwrap_or(size).clamp(self.size, self.reach);
             let stop = matches!(
                 outcome.decision,
                 Some(Decision::Success | Decision::Harm | Decision::Futility)
@@ -153,12 +171,7 @@ impl<'a> World<'a> {
             }
             let (arm, _) = compared(self.protocol);
             let id = self.protocol.arms[arm].id.clone();
-            earlier.push(
-                fraction
-                    .map(|fraction| (id, fraction))
-                    .into_iter()
-                    .collect(),
-            );
+            earlier.push(had.map(|had| (id, had)).into_iter().collect());
         }
         Err(ScenarioFault("the protocol plans no look".into()))
     }
@@ -176,7 +189,7 @@ impl<'a> World<'a> {
         k: usize,
         looks: usize,
         always: &mut Option<bool>,
-    ) -> (Outcome, Option<f64>) {
+    ) -> (Outcome, Option<Earlier>, Option<usize>) {
         let (entries, sequential) = primary_at(self.protocol, dataset, settings, self.design);
         let entry = entries.first();
         let at = sequential
@@ -201,7 +214,10 @@ impl<'a> World<'a> {
             decision,
             stopped: k + 1,
             last: k + 1 == looks,
-            enrolled: people.week.iter().filter(|week| **week <= now).count(),
+            enrolled: people.week[..dataset.rows()]
+                .iter()
+                .filter(|week| **week <= now)
+                .count(),
             weeks: now,
             estimate: entry.and_then(|entry| entry.estimate),
             covered: entry
@@ -213,20 +229,30 @@ impl<'a> World<'a> {
             median_unbiased: after.and_then(|after| after.median_unbiased),
             always_covered: None,
         };
-        (outcome, at.and_then(|at| at.fraction))
+        let had = at.and_then(|at| {
+            at.fraction.map(|fraction| Earlier {
+                fraction,
+                information: at.information,
+                z: at.z,
+            })
+        });
+        let enlarged = at
+            .and_then(|at| at.reestimation.as_ref())
+            .map(|advice| (self.size as f64 * advice.information).ceil() as usize);
+        (outcome, had, enlarged)
     }
 
     fn enrol(&self, seed: [u8; 32]) -> Result<People, ScenarioFault> {
         let mut random = Random::new(seed, PEOPLE);
         let worlds = self.scenario.worlds();
         let mut people = People {
-            group: Vec::with_capacity(self.size),
-            site: Vec::with_capacity(self.size),
-            week: Vec::with_capacity(self.size),
+            group: Vec::with_capacity(self.reach),
+            site: Vec::with_capacity(self.reach),
+            week: Vec::with_capacity(self.reach),
             arms: Vec::new(),
             factors: BTreeMap::new(),
         };
-        for i in 0..self.size {
+        for i in 0..self.reach {
             let mut rest = random.uniform();
             let group = worlds.iter().position(|(_, _, share)| {
                 rest -= share;
@@ -248,7 +274,7 @@ impl<'a> World<'a> {
     fn add_factors(&self, people: &mut People, random: &mut Random) {
         for factor in &self.protocol.factors {
             let column = if factor.kind == FactorKind::Number {
-                Column::Numbers((0..self.size).map(|_| Some(random.normal())).collect())
+                Column::Numbers((0..self.reach).map(|_| Some(random.normal())).collect())
             } else if factor.open_levels {
                 Column::Levels(
                     people
@@ -272,8 +298,8 @@ impl<'a> World<'a> {
     fn draw(&self, people: &People, seed: [u8; 32]) -> Result<Vec<usize>, ScenarioFault> {
         let factors: Vec<&str> = self.protocol.stratifiers().map(|f| f.id.as_str()).collect();
         let mut places: BTreeMap<Vec<&str>, u32> = BTreeMap::new();
-        let (mut labels, mut of) = (Vec::new(), Vec::with_capacity(self.size));
-        for row in 0..self.size {
+        let (mut labels, mut of) = (Vec::new(), Vec::with_capacity(self.reach));
+        for row in 0..self.reach {
             let level = |id: &&str| match &people.factors[*id] {
                 Column::Levels(levels) => levels[row].as_deref().unwrap_or_default(),
                 Column::Numbers(_) => "",
@@ -301,8 +327,8 @@ impl<'a> World<'a> {
         let delay = horizon + self.scenario.reporting_delay_weeks;
         let (arm, _) = compared(self.protocol);
         let (mut numbers, mut times, mut known) = (Vec::new(), Vec::new(), Vec::new());
-        let mut received = Vec::with_capacity(self.size);
-        for row in 0..self.size {
+        let mut received = Vec::with_capacity(self.reach);
+        for row in 0..self.reach {
             let (control, effect, _) = worlds[people.group[row]];
             let control = control.unwrap_or_default();
             let offer = self.receives(people, row, &mut random);
@@ -381,30 +407,34 @@ impl<'a> World<'a> {
         Some(drawn)
     }
 
-    /// What is known in a week.
-    fn dataset(&self, people: &People, happened: &Happened, now: f64) -> Dataset {
+    /// What is known of the first participants in a week.
+    fn dataset(&self, people: &People, happened: &Happened, size: usize, now: f64) -> Dataset {
         let there = |row: usize| happened.weeks[row].is_some_and(|week| week <= now);
         fn keep<T: Copy>(values: &[Option<T>], there: impl Fn(usize) -> bool) -> Vec<Option<T>> {
-            values
-                .iter()
-                .enumerate()
-                .map(|(row, v)| v.filter(|_| there(row)))
-                .collect()
+            let rows = values.iter().enumerate();
+            rows.map(|(row, v)| v.filter(|_| there(row))).collect()
         }
         let values = match &happened.values {
-            Values::Binary(values) => Values::Binary(keep(values, there)),
-            Values::Number(values) => Values::Number(keep(values, there)),
-            Values::Time(values) => Values::Time(keep(values, there)),
+            Values::Binary(values) => Values::Binary(keep(&values[..size], there)),
+            Values::Number(values) => Values::Number(keep(&values[..size], there)),
+            Values::Time(values) => Values::Time(keep(&values[..size], there)),
         };
-        let immature = (0..self.size)
+        let first = |column: &Column| match column {
+            Column::Levels(levels) => Column::Levels(levels[..size].to_vec()),
+            Column::Numbers(numbers) => Column::Numbers(numbers[..size].to_vec()),
+        };
+        let factors = people.factors.iter();
+        let immature = (0..size)
             .map(|row| people.week[row] + self.due > now)
             .collect();
         Dataset {
             immature: BTreeMap::from([(self.endpoint.id.clone(), immature)]),
-            arms: people.arms.clone(),
-            factors: people.factors.clone(),
+            arms: people.arms[..size].to_vec(),
+            factors: factors
+                .map(|(id, column)| (id.clone(), first(column)))
+                .collect(),
             endpoints: BTreeMap::from([(self.endpoint.id.clone(), values)]),
-            received: Some(happened.received.clone()),
+            received: Some(happened.received[..size].to_vec()),
             ..Dataset::default()
         }
     }

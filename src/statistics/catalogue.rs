@@ -48,8 +48,10 @@ pub struct Entry {
     /// The outcomes that the estimator takes.
     pub outcomes: &'static [Outcome],
     pub gives: Gives,
-    /// The outcomes to whose default set it belongs.
+    /// The outcomes to whose default set it belongs, where participants are drawn one by one.
     pub default_for: &'static [Outcome],
+    /// The same where units are drawn whole.
+    pub default_for_units: &'static [Outcome],
     /// It uses the analysis strata.
     pub stratified: bool,
     pub options: Options,
@@ -63,6 +65,7 @@ const fn made(id: &'static str, outcomes: &'static [Outcome]) -> Entry {
         outcomes,
         gives: Gives::Effect,
         default_for: &[],
+        default_for_units: &[],
         stratified: false,
         options: Options::None,
     }
@@ -89,6 +92,11 @@ impl Entry {
         ["complier_average_effect", "per_protocol", "as_treated"].contains(&self.id)
     }
 
+    /// It needs the participants' weights; by default it is made only where the data have them.
+    pub fn needs_weights(&self) -> bool {
+        self.id.ends_with("_weighted")
+    }
+
     const fn by_default(self) -> Self {
         Self {
             default_for: self.outcomes,
@@ -99,6 +107,13 @@ impl Entry {
     const fn by_default_for(self, outcomes: &'static [Outcome]) -> Self {
         Self {
             default_for: outcomes,
+            ..self
+        }
+    }
+
+    const fn by_default_of_units(self, outcomes: &'static [Outcome]) -> Self {
+        Self {
+            default_for_units: outcomes,
             ..self
         }
     }
@@ -171,9 +186,16 @@ pub const ESTIMATORS: &[Entry] = &[
         .by_default_for(&[Continuous])
         .by_strata()
         .with(HC),
-    made("difference_in_means_clustered", NUMBER).with(CR),
+    made("difference_in_means_clustered", NUMBER)
+        .by_default_of_units(NUMBER)
+        .with(CR),
     made("ancova_clustered", NUMBER).by_strata().with(CR),
     made("lin_clustered", NUMBER).by_strata().with(CR),
+    made("difference_in_means_weighted", NUMBER)
+        .by_default()
+        .with(HC),
+    made("ancova_weighted", NUMBER).by_strata().with(HC),
+    made("lin_weighted", NUMBER).by_strata().with(HC),
     made("log_rank", TIME).giving(Gives::Test).by_default(),
     made("log_rank_stratified", TIME)
         .giving(Gives::Test)
@@ -187,10 +209,16 @@ pub const ESTIMATORS: &[Entry] = &[
         .by_default()
         .by_strata()
         .with(TIES),
-    made("cox_clustered", TIME).with(TIES),
+    made("cox_clustered", TIME)
+        .by_default_of_units(TIME)
+        .with(TIES),
+    made("cox_weighted", TIME)
+        .by_default()
+        .with(Options::OneOf(&["efron", "breslow"])),
     made("rmst_difference", TIME).by_default(),
     made("kaplan_meier", TIME)
         .by_default()
+        .by_default_of_units(TIME)
         .giving(Gives::Curve)
         .with(Options::OneOf(&["log_log", "log", "plain"])),
     made("rmst_ratio", TIME),
@@ -211,7 +239,8 @@ pub const ESTIMATORS: &[Entry] = &[
         .with(Options::Number),
     made("randomization_test", ANY)
         .giving(Gives::Test)
-        .by_default(),
+        .by_default()
+        .by_default_of_units(ANY),
     made("subgroup_effects", ANY)
         .giving(Gives::Subgroups)
         .by_default(),
@@ -289,11 +318,16 @@ pub fn usable(text: &str, outcome: Outcome) -> Result<Asked<'_>, String> {
     }
 }
 
-/// The default set of an outcome, the first one first.
-pub fn defaults(outcome: Outcome) -> impl Iterator<Item = &'static Entry> {
-    ESTIMATORS
-        .iter()
-        .filter(move |entry| entry.default_for.contains(&outcome))
+/// The default set of an outcome, the first one first. Where units are drawn whole, it holds only what
+/// allows for that.
+pub fn defaults(outcome: Outcome, units: bool) -> impl Iterator<Item = &'static Entry> {
+    ESTIMATORS.iter().filter(move |entry| {
+        let set = match units {
+            true => entry.default_for_units,
+            false => entry.default_for,
+        };
+        set.contains(&outcome)
+    })
 }
 
 #[cfg(test)]
@@ -302,8 +336,8 @@ mod tests {
 
     #[test]
     fn the_first_default_compares_arms() {
-        for outcome in ANY {
-            let first = defaults(*outcome).next().expect("a default");
+        for (outcome, units) in ANY.iter().flat_map(|o| [(o, false), (o, true)]) {
+            let first = defaults(*outcome, units).next().expect("a default");
             assert!(
                 matches!(first.gives, Gives::Effect | Gives::Test),
                 "{outcome:?}"

@@ -29,6 +29,7 @@ pub mod size;
 pub mod stratified;
 mod sum;
 pub mod survival;
+pub mod weights;
 
 pub use sum::stable_sum;
 
@@ -221,6 +222,8 @@ pub enum Fault {
     FewClusters(&'static str),
     #[error("there is no column of clusters")]
     NoClusters,
+    #[error("there is no column of weights")]
+    NoWeights,
     #[error("there is no record of what was received")]
     NoReceived,
     #[error("the arms do not differ in what was received")]

@@ -239,6 +239,53 @@ on_both! {
         }
     }
 
+    fn a_look_is_made_once_and_in_its_order(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let monitor = app.monitor();
+        let path = format!("{TRIAL}/analyses");
+        let first = cut(&monitor);
+        let look = |cut: &Value, look: u32| monitor.post(&path, &json!({"data_cut": cut, "look": look}));
+        let one = look(&first, 1).expect(201)["result"]["sequential"].clone();
+        assert_eq!(one["look"], 1);
+        let fraction = one["arms"][0]["fraction"].as_f64().unwrap();
+        let spent = one["arms"][0]["boundary"]["alpha_spent"].as_f64().unwrap();
+        // The same look over the same cut is the same look; over another it would spend the error again.
+        assert_eq!(look(&first, 1).expect(201)["result"]["sequential"], one);
+        for n in 40..56 {
+            let participant = enrol(&app.enroller(), &citizen(&number(n)));
+            if n % 2 == 0 {
+                let job = outcome(&format!("o{n}"), &participant, "employment_started", "2026-03-16");
+                app.source().post(&format!("{TRIAL}/outcomes"), &job).expect(201);
+            }
+        }
+        let second = cut(&monitor);
+        let refused = look(&second, 1).expect_problem(422, "invalid-request");
+        assert!(refused.to_string().contains("was made over data cut"), "{refused}");
+        // The second look spends on from the information that the first one had.
+        let two = look(&second, 2).expect(201)["result"]["sequential"]["arms"][0].clone();
+        assert!(two["fraction"].as_f64().unwrap() > fraction, "{two}");
+        assert!(two["boundary"]["alpha_spent"].as_f64().unwrap() > spent, "{two}");
+        // A key that sees the arms as one makes no looks.
+        app.statistician()
+            .post(&path, &json!({"data_cut": second, "look": 3}))
+            .expect_problem(422, "invalid-request");
+        assert_eq!(app.administrator().get(&format!("{TRIAL}/flow"))["records"]["look"], 3);
+    }
+
+    fn a_look_before_one_that_was_made_is_refused(app: &TestApp) {
+        app.enrolling();
+        populate(app);
+        let monitor = app.monitor();
+        let path = format!("{TRIAL}/analyses");
+        let frozen = cut(&monitor);
+        monitor.post(&path, &json!({"data_cut": frozen, "look": 2})).expect(201);
+        let refused = monitor
+            .post(&path, &json!({"data_cut": frozen, "look": 1}))
+            .expect_problem(422, "invalid-request");
+        assert!(refused.to_string().contains("look 2 was made already"), "{refused}");
+    }
+
     fn what_is_asked_must_exist(app: &TestApp) {
         app.enrolling();
         let monitor = app.monitor();

@@ -50,7 +50,7 @@ pub fn claims(trials: u32) -> Vec<Line> {
             "`multiple_imputation` covers",
             "3 in 10 missing by a covariate, 20 imputations, n = 200",
             Claimed::Near(0.95, 0.01),
-            share(trials, |random| imputed(random)),
+            share(trials, imputed),
         ),
         (
             "`manski_bounds` cover",
@@ -85,6 +85,7 @@ fn clustered(random: &mut Random, robust: ClusterRobust) -> bool {
         treated: &treated,
         covariates: &[],
         clusters: Some(&clusters),
+        weights: None,
     };
     let made = fit_clustered(&sample, Form::Main, robust, &Question::two_sided(0.95)).unwrap();
     holds(made.limits.unwrap(), EFFECT)

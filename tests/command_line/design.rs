@@ -65,10 +65,7 @@ fn a_design_says_what_it_cannot_compute() {
         "{warnings}"
     );
     let wrong = EXAMPLE.replace("effect = 0.0", "effect = -0.05");
-    let warnings = json(&wrong)["warnings"].to_string();
-    assert!(
-        warnings.contains("the null's side of the margin"),
-        "{warnings}"
-    );
+    let error = refused(&design(&wrong, "json"), 2);
+    assert!(error.contains("the wrong side of -0.03"), "{error}");
     refused(&design("id = 'x'", "json"), 2);
 }

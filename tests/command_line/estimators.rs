@@ -17,10 +17,10 @@ const BINARY: &str = "risk_difference_wald risk_difference_agresti_caffo risk_ra
     fisher_exact breslow_day_tarone standardized_risk_difference ancova:hc3 lin:hc1 blocked_difference_in_means \
     difference_in_means_clustered ancova_clustered:cr1 lin_clustered complier_average_effect per_protocol as_treated \
     lee_bounds manski_bounds multiple_imputation:20 randomization_test subgroup_effects cost_effectiveness:cost \
-    risk_difference_miettinen_nurminen_stratified";
+    risk_difference_miettinen_nurminen_stratified difference_in_means_weighted:hc3 ancova_weighted lin_weighted";
 const TIME: &str = "cox cox:breslow cox:exact cox:robust cox_stratified cox_clustered cause_specific_cox fine_gray \
     gray_test cumulative_incidence kaplan_meier:log fleming_harrington:1,0 rmst_difference rmst_ratio \
-    rmst_difference_adjusted randomization_test per_protocol";
+    rmst_difference_adjusted randomization_test per_protocol cox_weighted cox_weighted:breslow";
 const COUNT: &str =
     "rate_ratio_lwyy rate_ratio_negative_binomial difference_in_means_welch randomization_test";
 
@@ -46,7 +46,7 @@ fn protocol(plan: &str) -> String {
 /// 240 participants; numbers that a small generator gives.
 fn data() -> String {
     let mut text = String::from(
-        "participant,arm,group,age,cluster,received,work,time,time_event,missed,cost\n",
+        "participant,arm,group,age,cluster,received,work,time,time_event,missed,cost,weight\n",
     );
     let mut state = 7_u64;
     let mut next = || {
@@ -75,11 +75,12 @@ fn data() -> String {
             _ => 0,
         };
         text.push_str(&format!(
-            "p{i},{arm},{group},{:.1},c{},{received},{work},{time},{event},{},{:.2}\n",
+            "p{i},{arm},{group},{:.1},c{},{received},{work},{time},{event},{},{:.2},{:.3}\n",
             20.0 + 40.0 * next(),
             i / 6,
             (next() * 4.0 * next()).floor(),
-            100.0 + 50.0 * next()
+            100.0 + 50.0 * next(),
+            0.5 + next()
         ));
     }
     text

@@ -7,6 +7,7 @@ mod design;
 mod estimators;
 mod files;
 mod installation;
+mod plans;
 mod process;
 mod proof;
 mod simulate;

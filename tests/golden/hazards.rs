@@ -98,6 +98,7 @@ impl Case {
             covariates: if covariates { &self.covariates } else { &[] },
             strata: strata.as_deref(),
             clusters: clusters.as_deref(),
+            weights: None,
         };
         Cox::fit(&follow, ties).unwrap()
     }
@@ -133,6 +134,7 @@ impl Case {
             treated: &self.treated,
             covariates: &self.covariates,
             clusters: None,
+            weights: None,
         };
         fit(&sample, Form::Main, Robust::Hc2, &Question::two_sided(0.95)).unwrap()
     }
@@ -311,6 +313,7 @@ fn recurrent_events_agree_with_r() {
             covariates: &[],
             strata: None,
             clusters: Some(&ids),
+            weights: None,
         };
         let mut compared = 0;
         for (quantity, value) in &expected[name] {

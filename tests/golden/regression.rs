@@ -162,6 +162,7 @@ impl Case {
             clusters: Some(&clusters)
                 .filter(|_| family.contains("_cr"))
                 .map(Vec::as_slice),
+            weights: None,
         };
         // Where somebody has a covariate of their own, HC2 and HC3 are refused.
         let hc = |form, robust| fit(&sample, form, robust, &question).ok();
@@ -239,6 +240,7 @@ impl Case {
             treated: &self.treated,
             covariates: &covariates,
             clusters: None,
+            weights: None,
         };
         regression::balance_test(&sample).unwrap()
     }

@@ -1,13 +1,15 @@
 //! The design of a trial from its protocol: boundaries, spent error, sample size, power, and what to
 //! expect of it. No data is needed.
 
+mod blinded;
 mod size;
 
-use super::plan::toward_benefit;
 use crate::protocol::{Better, Futility, Hypothesis, Looks, Protocol};
 use crate::statistics::Alternative;
 use crate::statistics::distributions::normal_upper;
-use crate::statistics::sequential::{Boundaries, Plan, PlanFault, Spending};
+use crate::statistics::sequential::{Boundaries, Plan, PlanFault, Spending, inflation};
+pub use blinded::{Pooled, Reestimated};
+use rayon::prelude::*;
 use serde::Serialize;
 pub use size::{SampleSize, Sized};
 
@@ -76,6 +78,9 @@ pub struct Design {
     /// Mean of z at full information under the planned effect.
     #[serde(skip)]
     pub drift: f64,
+    /// The size computed anew from blinded interim data, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reestimated: Option<Reestimated>,
     pub warnings: Vec<String>,
 }
 
@@ -90,7 +95,7 @@ impl Design {
         let drift = boundaries
             .drift
             .unwrap_or_else(|| boundaries.drift_for(power));
-        let inflation = boundaries.inflation(alpha, power);
+        let inflation = inflation(drift, alpha, power);
         let sample_size = SampleSize::of(protocol, alpha, power, inflation);
         let (null, alternative) = hypotheses(protocol);
         let mut warnings = sample_size.warnings.clone();
@@ -114,6 +119,7 @@ impl Design {
             power: curve(&boundaries, drift, &sample_size),
             sample_size,
             drift,
+            reestimated: None,
             warnings,
         })
     }
@@ -128,12 +134,19 @@ impl Design {
     }
 }
 
-/// The error in the direction of success, and whether the other direction has as much.
+/// The error of one comparison in the direction of success, and whether the other direction has as much.
+/// Methods that share the error evenly leave the least of several arms an even part of it.
 pub(super) fn error_of_one_side(protocol: &Protocol) -> (f64, bool) {
+    use crate::protocol::FamilyMethod::{Bonferroni, Hochberg, Holm, Hommel};
     let analysis = &protocol.analysis;
     let symmetric = analysis.sides == 2 && analysis.hypothesis != Hypothesis::Equivalence;
-    let share = if symmetric { 2.0 } else { 1.0 };
-    (analysis.alpha / share, symmetric)
+    let sides = if symmetric { 2.0 } else { 1.0 };
+    let method = analysis.multiplicity.as_ref().map(|family| family.method);
+    let comparisons = match method {
+        Some(Bonferroni | Holm | Hochberg | Hommel) => protocol.compared().count().max(1) as f64,
+        _ => 1.0,
+    };
+    (analysis.alpha / sides / comparisons, symmetric)
 }
 
 /// The plan of boundaries in the direction of success; without looks, one at the end.
@@ -187,13 +200,19 @@ fn looks(boundaries: &Boundaries, drift: f64, symmetric: bool) -> Vec<Look> {
 
 /// Power from no effect to one and a half times the planned one.
 fn curve(boundaries: &Boundaries, drift: f64, size: &SampleSize) -> Vec<Power> {
-    (0..=12)
+    (0..=12_u8)
+        .into_par_iter()
         .map(|step| {
             let of_planned = f64::from(step) / 8.0;
             let reached = boundaries.reached(drift * of_planned, false);
-            let expected = boundaries
-                .reached(drift * of_planned, true)
-                .expected_information;
+            let expected = match boundaries.futility {
+                Some(_) => {
+                    boundaries
+                        .reached(drift * of_planned, true)
+                        .expected_information
+                }
+                None => reached.expected_information,
+            };
             Power {
                 of_planned,
                 effect: size.effect_at(of_planned),
@@ -213,7 +232,7 @@ fn hypotheses(protocol: &Protocol) -> (String, String) {
     let ratio = entry.is_some_and(|entry| entry.is_ratio());
     let toward = endpoint
         .zip(entry)
-        .map(|(endpoint, entry)| toward_benefit(endpoint, entry));
+        .map(|(endpoint, entry)| endpoint.toward_benefit(entry));
     let better = match toward {
         Some(Alternative::Less) => Better::Lower,
         _ => Better::Higher,

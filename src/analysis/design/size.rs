@@ -1,8 +1,6 @@
 //! How many participants the planned power takes.
 
-use crate::analysis::plan::toward_benefit;
 use crate::protocol::{Assumptions, EndpointKind, Hypothesis, Protocol, Unit};
-use crate::statistics::catalogue::Gives;
 use crate::statistics::distributions::normal_quantile;
 use crate::statistics::{Alternative, size};
 use serde::Serialize;
@@ -102,8 +100,7 @@ impl SampleSize {
         let effect = assume.effect.ok_or("assume names no effect")?;
         let margin = protocol.analysis.margin;
         // The tests of times are planned by the ratio of the hazards.
-        let hazards = endpoint.kind == EndpointKind::TimeToEvent
-            && (entry.shortens_time() || entry.gives == Gives::Test);
+        let hazards = endpoint.counts_hazard(entry);
         let ratio = entry.is_ratio() || hazards;
         let null = match (protocol.analysis.hypothesis, margin) {
             (Hypothesis::Superiority, _) | (_, None) => f64::from(u8::from(ratio)),
@@ -197,7 +194,7 @@ impl SampleSize {
         if distance == 0.0 {
             return Err("the assumed effect is the null itself".into());
         }
-        let wanted = match toward_benefit(endpoint, entry) {
+        let wanted = match endpoint.toward_benefit(entry) {
             Alternative::Less => distance < 0.0,
             _ => distance > 0.0,
         };

@@ -1,9 +1,9 @@
 //! Estimators of binary endpoints.
 
-use super::{Comparison, Made, counts};
+use super::{Comparison, Made, as_numbers, counts};
 use crate::statistics::catalogue::Asked;
 use crate::statistics::proportions::{self, Counts};
-use crate::statistics::regression::{Draws, Sample, standardized_risk_difference};
+use crate::statistics::regression::{Draws, standardized_risk_difference};
 use crate::statistics::stratified::{self, Table};
 use crate::statistics::{Estimate, Fault, Question, fisher, ratios};
 
@@ -57,7 +57,7 @@ impl Comparison<'_> {
                     ..Made::test(estimate)
                 })
             }
-            "standardized_risk_difference" => self.standardized(values, question),
+            "standardized_risk_difference" => self.standardized(question),
             _ => self.number(asked, question),
         }
     }
@@ -72,19 +72,11 @@ impl Comparison<'_> {
             .collect()
     }
 
-    fn standardized(&self, values: &[Option<bool>], question: &Question) -> Result<Made, Fault> {
+    fn standardized(&self, question: &Question) -> Result<Made, Fault> {
         let adjusted = self.adjusted(true);
-        let outcome: Vec<f64> = adjusted
-            .rows
-            .iter()
-            .map(|row| f64::from(u8::from(values[*row].unwrap_or_default())))
-            .collect();
-        let sample = Sample {
-            outcome: &outcome,
-            treated: &adjusted.treated,
-            covariates: &adjusted.covariates,
-            clusters: None,
-        };
+        let numbers = as_numbers(&self.dataset.endpoints[&self.endpoint.id]);
+        let outcome = adjusted.outcome(&numbers);
+        let sample = adjusted.sample(&outcome, None);
         let strata = self.balanced_strata(&adjusted.rows);
         let draws = strata
             .as_deref()

@@ -4,7 +4,7 @@ use super::{Comparison, level};
 use crate::analysis::columns::Column;
 use crate::protocol::Scheme;
 use crate::statistics::Fault;
-use crate::statistics::regression::Covariate;
+use crate::statistics::regression::{Covariate, Sample};
 use crate::statistics::stable_sum;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,36 @@ pub(super) struct Adjusted {
     pub warnings: Vec<String>,
 }
 
+impl Adjusted {
+    /// The values of these rows; all are known.
+    pub fn outcome(&self, values: &[Option<f64>]) -> Vec<f64> {
+        self.rows.iter().filter_map(|row| values[*row]).collect()
+    }
+
+    /// The rows as the regressions take them.
+    pub fn sample<'a>(&'a self, outcome: &'a [f64], clusters: Option<&'a [u32]>) -> Sample<'a> {
+        Sample {
+            outcome,
+            treated: &self.treated,
+            covariates: &self.covariates,
+            clusters,
+            weights: None,
+        }
+    }
+}
+
 impl Comparison<'_> {
+    /// The rows with a value, without strata and covariates.
+    pub(super) fn unadjusted(&self) -> Adjusted {
+        let rows = self.rows();
+        Adjusted {
+            treated: self.treated(&rows),
+            rows,
+            covariates: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// The rows with a value, with the strata (as main effects, a dummy for each level but the first) and
     /// the numbers of `adjust_for`. Whoever stands at a level that one arm alone holds is left out.
     pub(super) fn adjusted(&self, strata: bool) -> Adjusted {

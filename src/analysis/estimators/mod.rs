@@ -6,6 +6,7 @@ mod missing;
 mod number;
 mod received;
 mod time;
+mod weighted;
 
 pub(super) use time::{cumulative_incidence, kaplan_meier};
 
@@ -91,6 +92,7 @@ impl<'a> Comparison<'a> {
             "lee_bounds" | "manski_bounds" => self.bounds(asked.entry.id, question),
             "multiple_imputation" => self.imputed(asked, question),
             "cost_effectiveness" => self.cost_effectiveness(asked, question),
+            _ if asked.entry.needs_weights() => self.weighted(asked, question),
             _ => match &self.dataset.endpoints[&self.endpoint.id] {
                 Values::Binary(values) => self.binary(asked, values, question),
                 Values::Number(_) => self.number(asked, question),

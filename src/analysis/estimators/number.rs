@@ -4,9 +4,7 @@ use super::{Comparison, Made, as_numbers};
 use crate::statistics::catalogue::Asked;
 use crate::statistics::cost_effectiveness::cost_effectiveness;
 use crate::statistics::counts::{self, Counted};
-use crate::statistics::regression::{
-    self, ClusterRobust, Form, Robust, Sample, blocked_difference,
-};
+use crate::statistics::regression::{self, ClusterRobust, Form, Robust, blocked_difference};
 use crate::statistics::{Fault, Question, means};
 use serde_json::json;
 
@@ -71,17 +69,8 @@ impl Comparison<'_> {
     ) -> Result<Made, Fault> {
         let robust = asked.option.and_then(Robust::parse).unwrap_or(Robust::Hc2);
         let adjusted = self.adjusted(true);
-        let outcome: Vec<f64> = adjusted
-            .rows
-            .iter()
-            .filter_map(|row| values[*row])
-            .collect();
-        let sample = Sample {
-            outcome: &outcome,
-            treated: &adjusted.treated,
-            covariates: &adjusted.covariates,
-            clusters: None,
-        };
+        let outcome = adjusted.outcome(values);
+        let sample = adjusted.sample(&outcome, None);
         let mut made = regression::fit(&sample, form, robust, question)?;
         made.warnings.extend(adjusted.warnings);
         Ok(Made::of(DIFFERENCE, made))
@@ -98,23 +87,14 @@ impl Comparison<'_> {
             .option
             .and_then(ClusterRobust::parse)
             .unwrap_or(ClusterRobust::Cr2);
-        let mut adjusted = self.adjusted(form.is_some());
-        if form.is_none() {
-            adjusted.covariates.clear();
-            adjusted.warnings.clear();
-        }
-        let clusters = self.clusters(&adjusted.rows)?;
-        let outcome: Vec<f64> = adjusted
-            .rows
-            .iter()
-            .filter_map(|row| values[*row])
-            .collect();
-        let sample = Sample {
-            outcome: &outcome,
-            treated: &adjusted.treated,
-            covariates: &adjusted.covariates,
-            clusters: Some(&clusters),
+        let adjusted = if form.is_some() {
+            self.adjusted(true)
+        } else {
+            self.unadjusted()
         };
+        let clusters = self.clusters(&adjusted.rows)?;
+        let outcome = adjusted.outcome(values);
+        let sample = adjusted.sample(&outcome, Some(&clusters));
         let form = form.unwrap_or(Form::Main);
         let mut made = regression::fit_clustered(&sample, form, robust, question)?;
         made.warnings.extend(adjusted.warnings);

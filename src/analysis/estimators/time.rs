@@ -3,7 +3,7 @@
 use super::{Comparison, Made};
 use crate::analysis::document::CurvePoint;
 use crate::statistics::catalogue::Asked;
-use crate::statistics::regression::{self, Form, Robust, Sample};
+use crate::statistics::regression::{self, Form, Robust};
 use crate::statistics::survival::cox::{Cox, Follow, Spread, Ties};
 use crate::statistics::survival::{self, Curve, Ended, Limits, Observation, Weights};
 use crate::statistics::{Fault, Question};
@@ -84,6 +84,7 @@ impl Comparison<'_> {
             covariates: if plain { &[] } else { &adjusted.covariates },
             strata: strata.as_deref(),
             clusters: clusters.as_deref(),
+            weights: None,
         };
         let ties = asked.option.and_then(Ties::parse).unwrap_or(Ties::Efron);
         let fitted = Cox::fit(&follow, ties)?;
@@ -141,12 +142,7 @@ impl Comparison<'_> {
             .filter_map(|row| values[*row])
             .collect();
         let pseudo = survival::pseudo_values(&observed, tau)?;
-        let sample = Sample {
-            outcome: &pseudo,
-            treated: &adjusted.treated,
-            covariates: &adjusted.covariates,
-            clusters: None,
-        };
+        let sample = adjusted.sample(&pseudo, None);
         let mut made = regression::fit(&sample, Form::Main, Robust::Hc2, question)?;
         made.warnings.extend(adjusted.warnings);
         Ok(Made::of("restricted_mean_difference", made))
@@ -168,10 +164,10 @@ impl Comparison<'_> {
         values: &[Option<Observation>],
         question: &Question,
     ) -> Result<Made, Fault> {
-        let adjusted = self.adjusted(false);
+        let rows = self.rows();
         let all = self.ended(values);
-        let ended: Vec<Ended> = adjusted.rows.iter().filter_map(|row| all[*row]).collect();
-        let made = survival::fine_gray(&ended, &adjusted.treated, &[], question)?;
+        let ended: Vec<Ended> = rows.iter().filter_map(|row| all[*row]).collect();
+        let made = survival::fine_gray(&ended, &self.treated(&rows), &[], question)?;
         Ok(Made::of("subdistribution_hazard_ratio", made))
     }
 }

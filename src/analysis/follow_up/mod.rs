@@ -11,8 +11,8 @@ mod values;
 
 pub(in crate::analysis) use values::until_horizon;
 
-use super::columns::{Column, Dataset, Received, Values};
-use super::facts::{CutData, Enrolled};
+use super::columns::{Column, Dataset, Gone, Received, Values};
+use super::facts::{CutData, Enrolled, Erased};
 use super::flow::Flow;
 use super::spells::{Report, spells};
 use crate::conduct::record::ConversationStatus;
@@ -40,6 +40,7 @@ impl Dataset {
                 .iter()
                 .map(|p| protocol.arm_index(&p.enrolled.arm).ok_or(UnknownArm))
                 .collect::<Result<_, _>>()?,
+            gone: gone(protocol, data)?,
             digest: data.digest.clone(),
             flow: flow(protocol, data),
             ..Self::default()
@@ -92,6 +93,18 @@ impl Dataset {
         dataset.warnings = warnings(data);
         Ok(dataset)
     }
+}
+
+/// The draws of those whose records were erased.
+fn gone(protocol: &Protocol, data: &CutData) -> Result<Vec<Gone>, UnknownArm> {
+    let one = |erased: &Erased| {
+        Ok(Gone {
+            before: erased.before,
+            arm: protocol.arm_index(&erased.arm).ok_or(UnknownArm)?,
+            levels: erased.levels.clone(),
+        })
+    };
+    data.erased.iter().map(one).collect()
 }
 
 /// The arm whose channels most of a participant's conversations were held in, the own one at a tie;
@@ -167,7 +180,8 @@ fn flow(protocol: &Protocol, data: &CutData) -> Flow {
         .iter()
         .map(|enrolled| enrolled.id.clone())
         .collect();
-    Flow::of(protocol, &data.screenings, &ids, &arms, data.erased)
+    let erased = data.erased.len() as u64;
+    Flow::of(protocol, &data.screenings, &ids, &arms, erased)
 }
 
 fn endpoint_warnings(protocol: &Protocol, endpoint: &Endpoint, people: &[Person]) -> Vec<String> {
@@ -234,11 +248,11 @@ pub(in crate::analysis) const COMPETING: &str =
 
 fn warnings(data: &CutData) -> Vec<String> {
     let mut warnings = warnings_of_sources(data);
-    if data.erased > 0 {
+    if !data.erased.is_empty() {
         warnings.push(format!(
             "{} participants were drawn whose records a law has had erased since: they are in no \
              estimate, and an analysis of this cut made before the erasure may differ",
-            data.erased
+            data.erased.len()
         ));
     }
     warnings

@@ -4,7 +4,7 @@ mod entry;
 mod question;
 
 pub(super) use entry::fill;
-pub(super) use question::{question, toward_benefit};
+pub(super) use question::question;
 
 use super::baseline;
 use super::columns::{Column, Dataset, Values};
@@ -47,18 +47,7 @@ pub fn run(
     let seed = settings
         .seed
         .unwrap_or_else(|| Settings::usual_seed(&digest, &dataset.digest));
-    let mut run = Run {
-        protocol,
-        dataset,
-        strata: protocol
-            .analysis_strata()
-            .into_iter()
-            .map(|factor| factor.id.clone())
-            .collect(),
-        groups: dataset.arms.iter().copied().map(Some).collect(),
-        seed,
-        redraws: Err(Fault::Input("nothing was drawn anew".into())),
-    };
+    let mut run = Run::of(protocol, dataset, seed);
     run.redraws = run.drawn_anew(settings.draws);
     let run = run;
     let mut estimates = Vec::new();
@@ -127,18 +116,7 @@ pub fn primary_at(
     settings: &Settings,
     design: &Design,
 ) -> (Vec<Entry>, Option<Sequential>) {
-    let mut run = Run {
-        protocol,
-        dataset,
-        strata: protocol
-            .analysis_strata()
-            .into_iter()
-            .map(|factor| factor.id.clone())
-            .collect(),
-        groups: dataset.arms.iter().copied().map(Some).collect(),
-        seed: settings.seed.unwrap_or_default(),
-        redraws: Err(Fault::Input("nothing was drawn anew".into())),
-    };
+    let mut run = Run::of(protocol, dataset, settings.seed.unwrap_or_default());
     let primary = protocol
         .endpoint(&protocol.analysis.primary)
         .and_then(|endpoint| primary_asked(protocol, endpoint));
@@ -186,16 +164,34 @@ pub(super) fn primary_asked<'a>(
 }
 
 impl<'a> Run<'a> {
+    /// Nothing is drawn anew yet.
+    fn of(protocol: &'a Protocol, dataset: &'a Dataset, seed: [u8; 32]) -> Self {
+        Self {
+            protocol,
+            dataset,
+            strata: protocol
+                .analysis_strata()
+                .into_iter()
+                .map(|factor| factor.id.clone())
+                .collect(),
+            groups: dataset.arms.iter().copied().map(Some).collect(),
+            seed,
+            redraws: Err(Fault::Input("nothing was drawn anew".into())),
+        }
+    }
+
     /// The estimators of an endpoint, the primary one first.
     fn estimators(&self, endpoint: &'a Endpoint) -> Vec<Asked<'a>> {
-        let told =
-            |entry: &catalogue::Entry| !entry.needs_received() || self.dataset.received.is_some();
+        let told = |entry: &catalogue::Entry| {
+            (!entry.needs_received() || self.dataset.received.is_some())
+                && (!entry.needs_weights() || self.dataset.weights.is_some())
+        };
         let mut wanted: Vec<Asked> = match &endpoint.estimators {
             Some(texts) => texts
                 .iter()
                 .filter_map(|text| Asked::parse(text).ok())
                 .collect(),
-            None => catalogue::defaults(endpoint.outcome())
+            None => catalogue::defaults(endpoint.outcome(), self.protocol.draws_units())
                 .filter(|entry| told(entry))
                 .map(|entry| Asked {
                     entry,
@@ -255,14 +251,12 @@ impl<'a> Run<'a> {
     }
 
     fn subgroups(&'a self) -> Vec<subgroups::Subgroup> {
-        let asks = |endpoint: &&Endpoint| {
+        let asks = |endpoint: &&'a Endpoint| {
             self.estimators(endpoint)
                 .iter()
                 .any(|asked| asked.entry.gives == Gives::Subgroups)
         };
-        let wanted: Vec<&Endpoint> = endpoints(self.protocol)
-            .filter(|e| self.protocol.endpoint(&e.id).is_some_and(|e| asks(&e)))
-            .collect();
+        let wanted: Vec<&'a Endpoint> = endpoints(self.protocol).filter(asks).collect();
         wanted
             .into_iter()
             .flat_map(|endpoint| {

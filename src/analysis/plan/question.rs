@@ -1,8 +1,8 @@
 //! What is asked of an estimate: its null, its alternative, its level.
 
 use crate::analysis::estimators::{Comparison, Made};
-use crate::protocol::{Better, Endpoint, Hypothesis, Protocol};
-use crate::statistics::catalogue::{self, Asked, Gives};
+use crate::protocol::{Endpoint, Hypothesis, Protocol};
+use crate::statistics::catalogue::{self, Asked};
 use crate::statistics::{Alternative, Fault, Question};
 
 /// The question of a comparison: the primary one is held against the margin, every other against no
@@ -24,25 +24,10 @@ pub(in crate::analysis) fn question(
             f64::from(u8::from(known.is_ratio()))
         },
         alternative: if analysis.sides == 1 {
-            toward_benefit(endpoint, known)
+            endpoint.toward_benefit(known)
         } else {
             Alternative::TwoSided
         },
-    }
-}
-
-/// The direction of the effect that is a benefit. More hazard, and more events than expected, mean
-/// less time.
-pub(in crate::analysis) fn toward_benefit(
-    endpoint: &Endpoint,
-    known: &catalogue::Entry,
-) -> Alternative {
-    use crate::protocol::EndpointKind::TimeToEvent;
-    let counts_events =
-        known.shortens_time() || (known.gives == Gives::Test && endpoint.kind == TimeToEvent);
-    match (endpoint.better, counts_events) {
-        (Better::Higher, false) | (Better::Lower, true) => Alternative::Greater,
-        (Better::Lower, false) | (Better::Higher, true) => Alternative::Less,
     }
 }
 

@@ -8,6 +8,7 @@
 //! by inversion: with T(y - d z) linear in d, each re-draw gives the one shift at which it ties with the
 //! observed draw, and the limits are order statistics of those shifts.
 
+mod order;
 mod ratio;
 mod scores;
 
@@ -16,8 +17,9 @@ pub use ratio::SampleRatio;
 use super::columns::Dataset;
 use super::estimators::Made;
 use crate::protocol::{Endpoint, EndpointKind, Protocol, Scheme};
-use crate::randomization::{Enumerated, Redraw, Seed, StratumLabel};
+use crate::randomization::{Enumerated, Redraw, Seed};
 use crate::statistics::{Alternative, Estimate, Fault, Question};
+use order::Order;
 use ratio::Groups;
 use rayon::prelude::*;
 use scores::Scores;
@@ -37,8 +39,14 @@ const TIE: f64 = 1e-10;
 /// so that the trial is drawn anew once.
 pub(super) struct Redraws<'a> {
     source: Source<'a>,
+    /// The place of each row among the draws, where some draws have none.
+    rows: Option<Vec<u32>>,
     seed: [u8; 32],
     draws: usize,
+    /// A row for each re-draw, all in one piece (a list for each would cost more than its numbers): for each
+    /// comparison its statistic and how the truth is shifted in it, then the groups' distances.
+    numbers: Vec<f64>,
+    width: usize,
     tests: BTreeMap<(String, usize), Redrawn>,
     ratios: Vec<SampleRatio>,
 }
@@ -48,10 +56,10 @@ enum Source<'a> {
     Random(Redraw<'a>),
 }
 
-/// A comparison's statistic as observed and in each re-draw, with how the truth is shifted in it.
+/// A comparison's statistic as observed, and the column of the re-drawn ones.
 struct Redrawn {
     observed: f64,
-    numbers: Vec<(f64, f64)>,
+    column: usize,
     studentized: bool,
 }
 
@@ -74,11 +82,13 @@ impl<'a> Redraws<'a> {
         let not_drawn = |fault: crate::randomization::NotDrawn| {
             Fault::Input(format!("the trial cannot be drawn anew: {fault}"))
         };
-        let (strata, stratum_of) = strata(protocol, dataset)?;
+        let order = Order::of(protocol, dataset)?;
         let units = units(protocol, dataset)?;
-        let redraw = Redraw::new(protocol, strata, stratum_of, units).map_err(not_drawn)?;
+        let arms = order.arms(dataset);
+        let redraw =
+            Redraw::new(protocol, order.strata, order.stratum_of, units).map_err(not_drawn)?;
         let (draws, source) = match redraw.all(EXACT) {
-            Some(all) if !all.contains(&dataset.arms) => {
+            Some(all) if !all.contains(&arms) => {
                 return Err(Fault::Input(
                     "the arms are no outcome of this draw: are the rows in the order of the draws?"
                         .into(),
@@ -95,8 +105,11 @@ impl<'a> Redraws<'a> {
         }
         let mut redraws = Self {
             source,
+            rows: order.rows,
             seed,
             draws,
+            numbers: Vec::new(),
+            width: 0,
             tests: BTreeMap::new(),
             ratios: Vec::new(),
         };
@@ -113,75 +126,70 @@ impl<'a> Redraws<'a> {
             .map(|w| Scores::of(dataset, w.endpoint, w.strata))
             .collect();
         let groups = Groups::of(protocol, dataset);
-        let statistics = |drawn: &[u8], out: &mut Vec<(f64, f64)>| {
-            for (scores, wanted) in scores.iter().zip(wanted) {
-                out.push(scores.statistic(drawn, &truth, wanted.arm as u8, reference));
+        let statistics = |drawn: &[u8], out: &mut [f64]| {
+            let (tests, uneven) = out.split_at_mut(2 * scores.len());
+            for ((out, scores), wanted) in tests.chunks_mut(2).zip(&scores).zip(wanted) {
+                let (t, moved) = scores.statistic(drawn, &truth, wanted.arm as u8, reference);
+                (out[0], out[1]) = (t, moved);
             }
-            out.extend(
-                groups
-                    .uneven(protocol, drawn)
-                    .into_iter()
-                    .map(|value| (value, 0.0)),
-            );
+            groups.uneven(protocol, drawn, uneven);
         };
-        let mut observed = Vec::new();
+        self.width = 2 * scores.len() + groups.names.len();
+        let mut observed = vec![0.0; self.width];
         statistics(&truth, &mut observed);
-        let each = |arms: &mut Vec<u8>, number: usize| {
-            match &self.source {
-                Source::All(all) => all.arms(number, arms),
-                Source::Random(redraw) => redraw.arms(&self.seed_of(number as u64), arms),
-            }
-            let mut out = Vec::with_capacity(observed.len());
-            statistics(arms, &mut out);
-            out
-        };
-        let drawn: Vec<Vec<(f64, f64)>> = (0..self.draws)
-            .into_par_iter()
-            .map_init(Vec::new, each)
-            .collect();
-        let column = |i: usize| drawn.iter().map(|out| out[i]).collect::<Vec<_>>();
-        let tests = wanted
-            .iter()
-            .zip(&scores)
+        let mut numbers = vec![0.0; self.draws * self.width];
+        numbers
+            .par_chunks_mut(self.width)
             .enumerate()
-            .map(|(i, (wanted, scores))| {
-                let redrawn = Redrawn {
-                    observed: observed[i].0,
-                    numbers: column(i),
-                    studentized: scores.studentized,
-                };
-                ((wanted.endpoint.id.clone(), wanted.arm), redrawn)
-            });
-        let tests = tests.collect();
-        let ratios = groups
-            .names
-            .iter()
-            .enumerate()
-            .filter(|(g, _)| {
-                groups
-                    .counts(&truth, protocol.arms.len(), *g)
-                    .iter()
-                    .any(|n| *n > 0)
-            })
-            .map(|(g, name)| {
-                let (i, own) = (scores.len() + g, observed[scores.len() + g].0);
-                let extreme = drawn
-                    .iter()
-                    .filter(|out| out[i].0 >= own - TIE * own.max(1.0));
-                let ids = protocol.arms.iter().map(|arm| arm.id.clone());
-                SampleRatio {
-                    of: name.clone(),
-                    n: ids
-                        .zip(groups.counts(&truth, protocol.arms.len(), g))
-                        .collect(),
-                    chi_square: own,
-                    p_value: self.p_value(extreme.count()),
-                    redraws: self.draws,
+            .for_each_init(Vec::new, |arms, (number, out)| {
+                match &self.source {
+                    Source::All(all) => all.arms(number, arms),
+                    Source::Random(redraw) => redraw.arms(&self.seed_of(number as u64), arms),
                 }
-            })
-            .collect();
-        self.tests = tests;
-        self.ratios = ratios;
+                if let Some(rows) = &self.rows {
+                    // No row stands before its place.
+                    for (row, place) in rows.iter().enumerate() {
+                        arms[row] = arms[*place as usize];
+                    }
+                    arms.truncate(rows.len());
+                }
+                statistics(arms, out);
+            });
+        self.numbers = numbers;
+        for (i, (wanted, scores)) in wanted.iter().zip(&scores).enumerate() {
+            let redrawn = Redrawn {
+                observed: observed[2 * i],
+                column: 2 * i,
+                studentized: scores.studentized,
+            };
+            self.tests
+                .insert((wanted.endpoint.id.clone(), wanted.arm), redrawn);
+        }
+        for (g, name) in groups.names.iter().enumerate() {
+            let counts = groups.counts(&truth, protocol.arms.len(), g);
+            if counts.iter().all(|n| *n == 0) {
+                continue;
+            }
+            let column = 2 * scores.len() + g;
+            let own = observed[column];
+            let extreme = self
+                .column(column)
+                .filter(|d| *d >= own - TIE * own.max(1.0));
+            let extreme = extreme.count();
+            let ids = protocol.arms.iter().map(|arm| arm.id.clone());
+            self.ratios.push(SampleRatio {
+                of: name.clone(),
+                n: ids.zip(counts).collect(),
+                chi_square: own,
+                p_value: self.p_value(extreme),
+                redraws: self.draws,
+            });
+        }
+    }
+
+    /// One number of every re-draw, in their order.
+    fn column(&self, column: usize) -> impl Iterator<Item = f64> {
+        self.numbers.chunks(self.width).map(move |row| row[column])
     }
 
     pub fn is_exact(&self) -> bool {
@@ -210,26 +218,6 @@ impl<'a> Redraws<'a> {
     }
 }
 
-/// The stratum labels of the draw, and each row's.
-fn strata(protocol: &Protocol, dataset: &Dataset) -> Result<(Vec<StratumLabel>, Vec<u32>), Fault> {
-    let factors: Vec<&str> = protocol
-        .stratifiers()
-        .map(|factor| factor.id.as_str())
-        .collect();
-    let clusters = matches!(protocol.randomization.scheme, Scheme::Clusters { .. });
-    let used = if clusters { &[][..] } else { &factors[..] };
-    let (of, levels) = dataset.strata(used);
-    if levels.iter().flatten().any(|level| level.is_empty()) {
-        return Err(Fault::Input(
-            "a stratification factor of a participant is missing".into(),
-        ));
-    }
-    let label =
-        |levels: &Vec<&str>| StratumLabel::of(used.iter().copied().zip(levels.iter().copied()));
-    let labels = levels.iter().map(label).collect();
-    Ok((labels, of))
-}
-
 /// The unit of each row, where units are drawn.
 fn units(protocol: &Protocol, dataset: &Dataset) -> Result<Option<Vec<String>>, Fault> {
     if !matches!(protocol.randomization.scheme, Scheme::Clusters { .. }) {
@@ -253,10 +241,9 @@ pub(super) fn test(
         .tests
         .get(&(endpoint.id.clone(), arm))
         .ok_or_else(|| Fault::Input("no re-draws were made for this comparison".into()))?;
-    let (observed, numbers) = (redrawn.observed, &redrawn.numbers);
-    let scale = numbers
-        .iter()
-        .fold(observed.abs(), |most, (t, _)| most.max(t.abs()));
+    let observed = redrawn.observed;
+    let drawn = || redraws.column(redrawn.column);
+    let scale = drawn().fold(observed.abs(), |most, t| most.max(t.abs()));
     if scale == 0.0 {
         return Err(Fault::NoVariation);
     }
@@ -266,7 +253,7 @@ pub(super) fn test(
         Alternative::Greater => t >= observed - slack,
         Alternative::Less => t <= observed + slack,
     };
-    let count = numbers.iter().filter(|(t, _)| extreme(*t)).count();
+    let count = drawn().filter(|t| extreme(*t)).count();
     let p = redraws.p_value(count);
     let shifts = matches!(
         endpoint.kind,
@@ -275,7 +262,7 @@ pub(super) fn test(
     let others = dataset.arms.iter().any(|a| *a != arm && *a != reference);
     // The effect of a third arm would be taken for that of the compared one.
     let limits = (shifts && !others)
-        .then(|| inverted(numbers, observed, redraws, question.level))
+        .then(|| inverted(redraws, redrawn, question.level))
         .flatten();
     let mut estimate = Estimate {
         p_value: Some(p),
@@ -309,22 +296,18 @@ pub(super) fn test(
 }
 
 /// The shifts that neither one-sided test rejects; none where there are too few re-draws for the level.
-fn inverted(
-    numbers: &[(f64, f64)],
-    observed: f64,
-    redraws: &Redraws,
-    level: f64,
-) -> Option<(f64, f64)> {
-    let mut shifts: Vec<f64> = numbers
-        .iter()
+fn inverted(redraws: &Redraws, redrawn: &Redrawn, level: f64) -> Option<(f64, f64)> {
+    let column = redrawn.column;
+    let drawn = redraws.column(column).zip(redraws.column(column + 1));
+    let mut shifts: Vec<f64> = drawn
         .filter(|(_, moved)| *moved < 1.0 - 1e-12)
-        .map(|(t, moved)| (observed - t) / (1.0 - moved))
+        .map(|(t, moved)| (redrawn.observed - t) / (1.0 - moved))
         .collect();
     // A re-draw that is the draw itself ties with it at every shift.
-    let always = numbers.len() - shifts.len();
+    let always = redraws.draws - shifts.len();
     shifts.sort_unstable_by(f64::total_cmp);
     let added = usize::from(!redraws.is_exact()) + always;
-    let total = (numbers.len() + usize::from(!redraws.is_exact())) as f64;
+    let total = (redraws.draws + usize::from(!redraws.is_exact())) as f64;
     // The smallest count of ties at which a one-sided p-value exceeds half of the error.
     let needed = ((1.0 - level) / 2.0 * total + 1e-9).floor() as usize + 1;
     let k = needed.checked_sub(added).filter(|k| *k >= 1)?;

@@ -52,12 +52,12 @@ impl Groups {
         counts
     }
 
-    pub fn uneven(&self, protocol: &Protocol, arms: &[u8]) -> Vec<f64> {
+    /// Writes each group's distance from the ratios.
+    pub fn uneven(&self, protocol: &Protocol, arms: &[u8], out: &mut [f64]) {
         let k = protocol.arms.len();
-        let groups = 0..self.members.len();
-        groups
-            .map(|group| uneven(protocol, &self.counts(arms, k, group)))
-            .collect()
+        for (group, out) in out.iter_mut().enumerate() {
+            *out = uneven(protocol, &self.counts(arms, k, group));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::columns::{Column, Values};
+use crate::analysis::columns::{Column, Gone, Values};
 
 fn trial(n: usize, blocks: &str) -> (Protocol, Dataset) {
     let protocol = crate::protocol::from_toml(&format!(
@@ -115,4 +115,48 @@ fn test_and_limits_agree() {
         "{p} {lower} {upper}"
     );
     assert!(lower < upper);
+}
+
+/// A trial of 60 from which some were erased draws those who are left as the whole trial does.
+#[test]
+fn an_erased_participant_shifts_no_later_draw() {
+    let (protocol, whole) = trial(60, "[2, 4]");
+    let keep = |row: &usize| ![3, 4, 17, 59].contains(row);
+    let Column::Levels(levels) = &whole.factors["site"] else {
+        panic!("the site is a level")
+    };
+    let rows: Vec<usize> = (0..60).filter(keep).collect();
+    let left = Dataset {
+        arms: rows.iter().map(|row| whole.arms[*row]).collect(),
+        factors: [(
+            "site".to_owned(),
+            Column::Levels(rows.iter().map(|row| levels[*row].clone()).collect()),
+        )]
+        .into(),
+        gone: (0..60)
+            .filter(|row| !keep(row))
+            .map(|row| Gone {
+                before: (0..row).filter(keep).count(),
+                arm: whole.arms[row],
+                levels: [("site".to_owned(), levels[row].clone().unwrap())].into(),
+            })
+            .collect(),
+        ..Dataset::default()
+    };
+    let draw = |dataset: &Dataset| {
+        let order = Order::of(&protocol, dataset).unwrap();
+        let places = order.rows.clone();
+        let redraw = Redraw::new(&protocol, order.strata, order.stratum_of, None).unwrap();
+        let mut arms = Vec::new();
+        redraw.arms(&Seed::new([9; 32]), &mut arms);
+        match places {
+            Some(places) => places.iter().map(|place| arms[*place as usize]).collect(),
+            None => arms,
+        }
+    };
+    let all = draw(&whole);
+    let expected: Vec<u8> = rows.iter().map(|row| all[*row]).collect();
+    assert_eq!(draw(&left), expected);
+    let order = Order::of(&protocol, &left).unwrap();
+    assert_eq!(order.arms(&left), whole.arms);
 }

@@ -5,22 +5,20 @@
 //! the chance of success later on, and after a stop the inference of the stagewise ordering. Without a
 //! planned look there is no test; a confidence sequence, which holds however often one looks, informs.
 
+mod always;
+mod hold;
 mod scaled;
+mod stages;
 
-use super::design::{Design, error_of_one_side, spending_of};
+use super::design::{Design, error_of_one_side};
 use super::document::{Confidence, Entry};
 use super::settings::Settings;
 use crate::protocol::{Futility, Looks, Protocol};
-use crate::statistics::distributions::normal_upper;
-use crate::statistics::sequential::{Boundaries, Going, Plan, Stopped, repeated_interval};
-use scaled::{Scaled, always_valid, maximum};
+use crate::statistics::sequential::Zone;
+use always::always_valid;
+use hold::Held;
+use scaled::{Scaled, maximum};
 use serde::Serialize;
-
-/// Growth of the information fraction below which two looks count as one.
-const LEAST: f64 = 1e-3;
-
-/// Share of the planned information by which a look may miss it without a warning.
-const NEAR: f64 = 0.1;
 
 /// What the looks need.
 pub(super) struct Monitored<'a> {
@@ -90,8 +88,24 @@ pub struct Chances {
     pub predictive_power: f64,
 }
 
-/// One arm at this look.
+/// What the rule of the promising zone advises for the rest of the trial.
 #[derive(Debug, Clone, Serialize)]
+pub struct Reestimated {
+    pub zone: Zone,
+    /// Under the trend, with the rest as planned.
+    pub conditional_power: f64,
+    /// By what the rest of the information is multiplied.
+    pub factor: f64,
+    /// The information fraction at which the trial is to end.
+    pub information: f64,
+    /// Participants of all arms that this takes, where a size is planned.
+    pub participants: Option<u64>,
+    /// Under the trend, with the rest as advised.
+    pub conditional_power_afterwards: f64,
+}
+
+/// One arm at this look.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct AtLook {
     pub arm: String,
     /// 1 / variance of the estimate; events for tests of times.
@@ -100,11 +114,18 @@ pub struct AtLook {
     pub fraction: Option<f64>,
     /// z against the null, above 0 toward success.
     pub z: Option<f64>,
+    /// The same with the stages weighed as planned, at the last look of a trial that could be enlarged: this
+    /// one is held against the boundary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighted_z: Option<f64>,
     pub boundary: Option<Boundary>,
     pub decision: Option<Decision>,
     pub repeated_confidence: Option<Confidence>,
     pub after_stop: Option<AfterStop>,
     pub chances: Option<Chances>,
+    /// At the look before the last, where the protocol plans it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reestimation: Option<Reestimated>,
     /// Confidence sequence: holds at every moment together, however often one looks.
     pub always_valid: Option<Confidence>,
     pub warnings: Vec<String>,
@@ -125,7 +146,7 @@ pub(super) fn of(protocol: &Protocol, monitored: &Monitored) -> Sequential {
         .iter()
         .filter(|entry| entry.primary)
         .collect();
-    if primary.len() > 1 {
+    if primary.len() > 1 && protocol.analysis.multiplicity.is_none() {
         warnings.push(
             "each arm is held against the boundaries by itself: the error is that of one comparison".into(),
         );
@@ -159,16 +180,7 @@ fn at_look(
 ) -> AtLook {
     let mut at = AtLook {
         arm: entry.arm.clone().unwrap_or_default(),
-        information: None,
-        fraction: None,
-        z: None,
-        boundary: None,
-        decision: None,
-        repeated_confidence: None,
-        after_stop: None,
-        chances: None,
-        always_valid: None,
-        warnings: Vec::new(),
+        ..AtLook::default()
     };
     let Some(scaled) = Scaled::of(protocol, entry, signed) else {
         at.warnings
@@ -177,232 +189,26 @@ fn at_look(
     };
     at.z = Some(scaled.z);
     at.information = Some(scaled.information);
-    at.always_valid = always_valid(protocol, entry, &scaled);
-    let most = maximum(protocol, design, entry, &scaled);
-    let Some(most) = most else {
+    at.always_valid = always_valid(protocol, monitored.looks, entry, &scaled);
+    let Some(most) = maximum(protocol, design, entry, &scaled) else {
         at.warnings.push(
             "the planned information is not known: [sample_size] names no size and assumes no effect".into(),
         );
         return at;
     };
-    let fraction = scaled.information / most;
-    at.fraction = Some(fraction);
+    at.fraction = Some(scaled.information / most);
     if let Some(look) = &monitored.settings.look {
-        if let Err(why) = hold(
+        let held = Held {
             protocol,
-            monitored.looks,
+            looks: monitored.looks,
             design,
             look,
-            &scaled,
+            scaled: &scaled,
             most,
-            &mut at,
-        ) {
+        };
+        if let Err(why) = held.tell(&mut at) {
             at.warnings.push(why);
         }
     }
     at
-}
-
-/// Holds z against the boundary of the look, and tells what follows.
-fn hold(
-    protocol: &Protocol,
-    looks: &Looks,
-    design: Option<&Design>,
-    look: &super::settings::Look,
-    scaled: &Scaled,
-    most: f64,
-    at: &mut AtLook,
-) -> Result<(), String> {
-    let (k, last) = (look.number, looks.information.len());
-    let fraction = scaled.information / most;
-    let planned = looks.information[k - 1];
-    if (fraction / planned - 1.0).abs() > NEAR {
-        at.warnings.push(format!(
-            "the look was planned at {:.0}% of the information and has {:.0}%: the error is spent by \
-             what is there",
-            planned * 100.0,
-            fraction * 100.0
-        ));
-    }
-    let mut times: Vec<f64> = (0..k - 1)
-        .map(|j| {
-            let known = look.earlier.get(j).and_then(|arms| arms.get(&at.arm));
-            known.copied().unwrap_or(looks.information[j])
-        })
-        .collect();
-    times.push(fraction);
-    if times.windows(2).any(|pair| pair[1] < pair[0] + LEAST) {
-        return Err("the information has not grown since the look before: there is no test".into());
-    }
-    let (alpha, symmetric) = error_of_one_side(protocol);
-    let spending = spending_of(looks);
-    // The last look spends all that is left, wherever it stands.
-    let spends: Vec<f64> = times
-        .iter()
-        .enumerate()
-        .map(|(j, t)| if j + 1 == last { 1.0 } else { *t })
-        .collect();
-    let boundaries = boundaries(&times, &spends, alpha, symmetric, spending)?;
-    let upper = boundaries.upper[k - 1];
-    let sides = if symmetric { 2.0 } else { 1.0 };
-    let futility = (looks.futility == Futility::NonbindingBeta && !symmetric && k < last)
-        .then(|| futility(looks, &times, k, alpha, protocol))
-        .flatten();
-    at.boundary = Some(Boundary {
-        upper,
-        lower: symmetric.then_some(-upper),
-        futility,
-        alpha_spent: sides * boundaries.spent[k - 1],
-        nominal_p: sides * normal_upper(upper),
-    });
-    let decision = match scaled.z {
-        z if z >= upper => Decision::Success,
-        z if symmetric && z <= -upper => Decision::Harm,
-        _ if k == last => Decision::NotShown,
-        z if futility.is_some_and(|futility| z <= futility) => Decision::Futility,
-        _ => Decision::Continue,
-    };
-    at.decision = Some(decision);
-    let level = if symmetric {
-        1.0 - 2.0 * alpha
-    } else {
-        protocol.analysis.confidence_level()
-    };
-    if let Some((estimate, error)) = scaled.estimate {
-        let (lower, higher) = repeated_interval(scaled.sign * estimate, error, upper);
-        at.repeated_confidence = Some(scaled.back(lower, higher, level));
-    }
-    if decision == Decision::Continue || decision == Decision::Futility {
-        at.chances = chances(looks, design, &times, scaled, alpha, symmetric, spending);
-    } else {
-        at.after_stop = Some(after_stop(&boundaries, k, scaled, level));
-    }
-    Ok(())
-}
-
-fn boundaries(
-    times: &[f64],
-    spends: &[f64],
-    alpha: f64,
-    symmetric: bool,
-    spending: crate::statistics::sequential::Spending,
-) -> Result<Boundaries, String> {
-    let plan = Plan {
-        information: times.to_vec(),
-        alpha,
-        spending,
-        symmetric,
-        futility: None,
-    };
-    let spent: Vec<f64> = spends.iter().map(|t| spending.spent(alpha, *t)).collect();
-    Boundaries::spending(&plan, &spent).map_err(|fault| fault.to_string())
-}
-
-/// The futility boundary of the plan with the information that is there.
-fn futility(
-    looks: &Looks,
-    times: &[f64],
-    k: usize,
-    alpha: f64,
-    protocol: &Protocol,
-) -> Option<f64> {
-    let power = protocol
-        .sample_size
-        .as_ref()
-        .and_then(|size| size.power)
-        .unwrap_or(0.9);
-    let mut information = times.to_vec();
-    let later = looks.information[k..].iter().copied();
-    information.extend(later.filter(|t| *t > times[k - 1]));
-    if information.len() <= k {
-        return None;
-    }
-    let plan = Plan {
-        information,
-        alpha,
-        spending: spending_of(looks),
-        symmetric: false,
-        futility: Some((looks.beta.unwrap_or(1.0 - power), spending_of(looks))),
-    };
-    Boundaries::of(&plan)
-        .ok()?
-        .futility
-        .map(|bounds| bounds[k - 1])
-}
-
-fn chances(
-    looks: &Looks,
-    design: Option<&Design>,
-    times: &[f64],
-    scaled: &Scaled,
-    alpha: f64,
-    symmetric: bool,
-    spending: crate::statistics::sequential::Spending,
-) -> Option<Chances> {
-    let k = times.len();
-    let mut all = times.to_vec();
-    all.extend(
-        looks.information[k..]
-            .iter()
-            .copied()
-            .filter(|t| *t > times[k - 1]),
-    );
-    if all.len() == k {
-        return None;
-    }
-    let n = all.len();
-    let spends: Vec<f64> = all
-        .iter()
-        .enumerate()
-        .map(|(j, t)| if j + 1 == n { 1.0 } else { *t })
-        .collect();
-    let boundaries = boundaries(&all, &spends, alpha, symmetric, spending).ok()?;
-    let going = Going {
-        z: scaled.z,
-        information: times[k - 1],
-        later: &all[k..],
-        upper: &boundaries.upper[k..],
-    };
-    Some(Chances {
-        conditional_power_trend: going.conditional_power(going.trend()),
-        conditional_power_planned: design.map(|design| going.conditional_power(design.drift)),
-        predictive_power: going.predictive_power(),
-    })
-}
-
-fn after_stop(boundaries: &Boundaries, k: usize, scaled: &Scaled, level: f64) -> AfterStop {
-    // In units of the information that is there, effects come out on the estimate's scale.
-    let unit = scaled.information / boundaries.information[k - 1];
-    let information: Vec<f64> = boundaries.information[..k]
-        .iter()
-        .map(|t| t * unit)
-        .collect();
-    let at = |z: f64| Stopped {
-        information: &information,
-        upper: &boundaries.upper[..k - 1],
-        lower: boundaries.lower.as_ref().map(|lower| &lower[..k - 1]),
-        z,
-    };
-    let upper_tail = at(scaled.z).stagewise(level).p_value;
-    let p_value = if boundaries.lower.is_some() {
-        // The other tail is that of the mirror image, which no subtraction rounds to 0.
-        let lower_tail = at(-scaled.z).stagewise(level).p_value;
-        (2.0 * upper_tail.min(lower_tail)).min(1.0)
-    } else {
-        upper_tail
-    };
-    // Effects by the estimate over its own error: a score test has another. Information in events has no
-    // scale of the effect, and beyond the range of the boundaries there is nothing to order.
-    let null = scaled.sign * scaled.null;
-    let wald = scaled
-        .estimate
-        .map(|(estimate, error)| (scaled.sign * estimate - null) / error)
-        .filter(|wald| !scaled.events && wald.abs() < 37.0);
-    let found = wald.map(|wald| at(wald).stagewise(level));
-    AfterStop {
-        p_value,
-        median_unbiased: found
-            .map(|found| scaled.value(scaled.sign * (found.median_unbiased + null))),
-        confidence: found.map(|found| scaled.back(found.lower + null, found.upper + null, level)),
-    }
 }

@@ -2,17 +2,9 @@
 
 use crate::analysis::design::{Design, SampleSize};
 use crate::analysis::document::{Confidence, Entry};
-use crate::analysis::plan::toward_benefit;
 use crate::protocol::{EndpointKind, Hypothesis, Protocol};
 use crate::statistics::distributions::{normal_quantile, student_upper};
-use crate::statistics::sequential::always::asymptotic;
 use crate::statistics::{Alternative, Statistic, StatisticName};
-
-/// Participants of an arm below which the confidence sequence, which holds for many, is not told.
-const FEWEST: u64 = 100;
-
-/// Events (and for shares those without) of an arm, likewise.
-const FEW_EVENTS: u64 = 20;
 
 /// The primary estimate on the scale on which it is normal, turned toward success.
 pub(super) struct Scaled {
@@ -38,7 +30,7 @@ impl Scaled {
             // The nearer margin is reported, with its own direction.
             (Hypothesis::Equivalence, Some(Alternative::Less)) => -1.0,
             (Hypothesis::Equivalence, _) => 1.0,
-            _ if toward_benefit(endpoint, known) == Alternative::Greater => 1.0,
+            _ if endpoint.toward_benefit(known) == Alternative::Greater => 1.0,
             _ => -1.0,
         };
         let scale = |value: f64| if ratio { value.ln() } else { value };
@@ -141,46 +133,8 @@ pub(super) fn maximum(
     Some(scaled.information * planned / n)
 }
 
-pub(super) fn always_valid(
-    protocol: &Protocol,
-    entry: &Entry,
-    scaled: &Scaled,
-) -> Option<Confidence> {
-    let (estimate, error) = scaled.estimate?;
-    let n: u64 = entry.n.values().sum();
-    let planned = f64::from(
-        protocol
-            .sample_size
-            .as_ref()
-            .and_then(|size| size.planned)?,
-    );
-    let few = |arm: &String, n: u64| {
-        let events = entry
-            .events
-            .as_ref()
-            .and_then(|events| events.get(arm))
-            .copied();
-        let binary = protocol
-            .endpoint(&entry.endpoint)
-            .is_some_and(|endpoint| endpoint.kind == EndpointKind::Binary);
-        n < FEWEST || events.is_some_and(|e| e < FEW_EVENTS || (binary && n - e < FEW_EVENTS))
-    };
-    if entry.n.iter().any(|(arm, n)| few(arm, *n)) {
-        return None;
-    }
-    let level = protocol.analysis.confidence_level();
-    let n = n as f64;
-    let best = planned * share_of_two(protocol, entry);
-    let half = asymptotic(n, error * n.sqrt(), 1.0 - level, best);
-    Some(Confidence {
-        level,
-        lower: scaled.value(estimate - half),
-        upper: scaled.value(estimate + half),
-    })
-}
-
 /// The share of all participants that the two arms of an entry are to have.
-fn share_of_two(protocol: &Protocol, entry: &Entry) -> f64 {
+pub(super) fn share_of_two(protocol: &Protocol, entry: &Entry) -> f64 {
     let ratios: u32 = protocol.arms.iter().map(|arm| arm.ratio).sum();
     let named = |id: &Option<String>| id.as_ref().and_then(|id| protocol.arm_index(id));
     let own: u32 = [&entry.arm, &entry.reference]

@@ -124,16 +124,13 @@ pub fn lee(arm: Answers, reference: Answers, question: &Question) -> Result<Boun
         let spread = variance / (answered * kept)
             + (edge - mean).powi(2) * trim / (answered * kept)
             + ((edge - mean) / kept).powi(2) * share_variance;
-        (mean - other.mean, ((spread + other_variance) / n).sqrt())
+        (mean, ((spread + other_variance) / n).sqrt())
     };
+    // The highest are the lowest of the negated values.
     let negated: Vec<f64> = values.iter().rev().map(|v| -v).collect();
-    let lower = side(&values);
-    // The highest are the lowest of the negated values; the other arm's mean does not turn.
-    let (mean, variance, edge) = lowest(&negated, kept);
-    let spread = variance / (answered * kept)
-        + (edge - mean).powi(2) * trim / (answered * kept)
-        + ((edge - mean) / kept).powi(2) * share_variance;
-    let upper = (-mean - other.mean, ((spread + other_variance) / n).sqrt());
+    let ((low_mean, low_error), (high_mean, high_error)) = (side(&values), side(&negated));
+    let lower = (low_mean - other.mean, low_error);
+    let upper = (-high_mean - other.mean, high_error);
     let whole = by_quantile(&values, trim, other.mean);
     if lower.1 <= 0.0 || upper.1 <= 0.0 {
         return Err(Fault::NoVariation);

@@ -45,7 +45,7 @@ pub fn fit_clustered(
     question: &Question,
 ) -> Result<Estimate, Fault> {
     check(sample)?;
-    let model = Model::new(sample, form)?;
+    let model = Model::new(sample, Some(form))?;
     if model.columns() > MOST_COLUMNS {
         return Err(Fault::Input(format!(
             "a model with {} columns is too wide for errors by cluster: at most {MOST_COLUMNS} are fitted",
@@ -181,6 +181,7 @@ mod tests {
                 treated: &treated,
                 covariates: &[],
                 clusters,
+                weights: None,
             };
             let question = Question::two_sided(0.95);
             fit_clustered(&sample, Form::Main, ClusterRobust::Cr2, &question)

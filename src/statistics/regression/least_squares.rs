@@ -126,7 +126,7 @@ pub fn fit(
     robust: Robust,
     question: &Question,
 ) -> Result<Estimate, Fault> {
-    let fitted = Fit::of(Model::new(sample, form)?)?;
+    let fitted = Fit::of(Model::new(sample, Some(form))?)?;
     if fitted.is_exact() {
         return Err(Fault::NoVariation);
     }
@@ -155,23 +155,14 @@ pub fn balance_test(sample: &Sample) -> Result<Estimate, Fault> {
         outcome: &arm,
         ..*sample
     };
-    let mut model = Model::new(&as_outcome, Form::Main)?;
-    // The arm is the outcome here, so that its own column goes.
-    let p = model.columns();
-    model.x = model
-        .x
-        .chunks(p)
-        .flat_map(|x| [&x[..1], &x[2..]].concat())
-        .collect();
-    model.names.remove(EFFECT);
-    let fitted = Fit::of(model)?;
+    let fitted = Fit::of(Model::new(&as_outcome, None)?)?;
     let n = fitted.model.rows as f64;
     let mean = arm.iter().sum::<f64>() / n;
     let total = n * mean * (1.0 - mean);
     let left: f64 = sum_rows(fitted.model.rows, 1, |rows, sums| {
         rows.for_each(|row| sums[0] += fitted.residuals[row].powi(2));
     })[0];
-    let (k, df) = ((p - 2) as f64, fitted.df());
+    let (k, df) = ((fitted.model.columns() - 1) as f64, fitted.df());
     if k == 0.0 || left <= 0.0 {
         return Err(Fault::NoVariation);
     }
@@ -206,6 +197,7 @@ mod tests {
             treated,
             covariates,
             clusters: None,
+            weights: None,
         }
     }
 

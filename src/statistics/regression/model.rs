@@ -1,7 +1,7 @@
 //! The rows and columns of a linear model.
 
 use crate::statistics::linear::sum_rows;
-use crate::statistics::{ARM, Fault, REFERENCE};
+use crate::statistics::{ARM, Fault, REFERENCE, weights};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
@@ -24,6 +24,8 @@ pub struct Sample<'a> {
     pub covariates: &'a [Covariate],
     /// Number of each participant's cluster.
     pub clusters: Option<&'a [u32]>,
+    /// How many each participant stands for, above 0; one where there are none.
+    pub weights: Option<&'a [f64]>,
 }
 
 /// How the covariates enter.
@@ -40,7 +42,8 @@ pub enum Form {
 pub(crate) struct Model {
     pub names: Vec<String>,
     pub rows: usize,
-    /// Row-major: intercept, arm, covariates centred and scaled, then their products with the arm.
+    /// Row-major: intercept, arm, covariates centred and scaled, then their products with the arm. Where
+    /// there are weights, rows and values are times their roots: least squares of these is weighted.
     pub x: Vec<f64>,
     pub y: Vec<f64>,
     pub clusters: Option<Vec<u32>>,
@@ -53,7 +56,8 @@ impl Sample<'_> {
     pub(super) fn check(&self) -> Result<(), Fault> {
         let n = self.outcome.len();
         let other = self.covariates.iter().any(|c| c.values.len() != n)
-            || self.clusters.is_some_and(|clusters| clusters.len() != n);
+            || self.clusters.is_some_and(|clusters| clusters.len() != n)
+            || self.weights.is_some_and(|weights| weights.len() != n);
         if self.treated.len() != n || other {
             return Err(Fault::Lengths);
         }
@@ -65,6 +69,7 @@ impl Sample<'_> {
         if values.any(|value| !value.is_finite()) {
             return Err(Fault::NotFinite);
         }
+        weights::check(self.weights.unwrap_or_default())?;
         for (arm, name) in [(true, ARM), (false, REFERENCE)] {
             match self
                 .treated
@@ -94,6 +99,11 @@ impl Sample<'_> {
                     .find(|o| o.is_ne())
                     .unwrap_or(Ordering::Equal)
             })
+            .then_with(|| self.weight(a).total_cmp(&self.weight(b)))
+    }
+
+    fn weight(&self, row: usize) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[row])
     }
 
     /// The rows in their canonical order; clusters stay together, where there are any.
@@ -109,11 +119,14 @@ impl Sample<'_> {
 }
 
 impl Model {
-    pub fn new(sample: &Sample, form: Form) -> Result<Self, Fault> {
+    /// The covariates enter by `form`; without one the arm has no column.
+    pub fn new(sample: &Sample, form: Option<Form>) -> Result<Self, Fault> {
         sample.check()?;
         let covariates = sample.covariates;
         let (n, k) = (sample.outcome.len(), covariates.len());
-        let p = if form == Form::Main { 2 + k } else { 2 + 2 * k };
+        let first = if form.is_none() { 1 } else { 2 };
+        let interacted = form == Some(Form::Interacted);
+        let p = first + if interacted { 2 * k } else { k };
         if p > MOST_COLUMNS {
             return Err(Fault::Wide(p));
         }
@@ -125,9 +138,10 @@ impl Model {
         }
         let order = sample.order();
         let (means, scales) = centre(sample, &order)?;
-        let mut names = vec!["the intercept".to_owned(), "the arm".to_owned()];
+        let mut names = vec!["the intercept".to_owned()];
+        names.extend((first == 2).then(|| "the arm".to_owned()));
         names.extend(covariates.iter().map(|c| c.name.clone()));
-        if form == Form::Interacted {
+        if interacted {
             names.extend(
                 covariates
                     .iter()
@@ -139,14 +153,17 @@ impl Model {
             .zip(order.par_iter())
             .for_each(|(x, row)| {
                 let row = *row as usize;
+                let root = sample.weight(row).sqrt();
                 let treated = f64::from(u8::from(sample.treated[row]));
-                x[0] = 1.0;
-                x[1] = treated;
+                x[0] = root;
+                if first == 2 {
+                    x[1] = root * treated;
+                }
                 for (j, covariate) in covariates.iter().enumerate() {
-                    let value = (covariate.values[row] - means[j]) / scales[j];
-                    x[2 + j] = value;
-                    if form == Form::Interacted {
-                        x[2 + k + j] = treated * value;
+                    let value = root * (covariate.values[row] - means[j]) / scales[j];
+                    x[first + j] = value;
+                    if interacted {
+                        x[first + k + j] = treated * value;
                     }
                 }
             });
@@ -156,7 +173,8 @@ impl Model {
             x,
             y: order
                 .iter()
-                .map(|row| sample.outcome[*row as usize])
+                .map(|row| *row as usize)
+                .map(|row| sample.weight(row).sqrt() * sample.outcome[row])
                 .collect(),
             clusters: sample
                 .clusters
@@ -175,29 +193,33 @@ impl Model {
     }
 }
 
-/// Mean and standard deviation of each covariate. The scale changes no estimate, but keeps the sums
+/// Mean and standard deviation of each covariate, by the weights. The scale changes no estimate, but keeps the sums
 /// of products near one size.
 fn centre(sample: &Sample, order: &[u32]) -> Result<(Vec<f64>, Vec<f64>), Fault> {
     let (n, k) = (order.len(), sample.covariates.len());
     let value = |row: usize, j: usize| sample.covariates[j].values[order[row] as usize];
+    let weight = |row: usize| sample.weight(order[row] as usize);
+    let total = sum_rows(n, 1, |rows, sums| {
+        rows.for_each(|row| sums[0] += weight(row))
+    })[0];
     let mut means = sum_rows(n, k, |rows, sums| {
         rows.for_each(|row| {
             sums.iter_mut()
                 .enumerate()
-                .for_each(|(j, s)| *s += value(row, j))
+                .for_each(|(j, s)| *s += weight(row) * value(row, j))
         });
     });
-    means.iter_mut().for_each(|mean| *mean /= n as f64);
+    means.iter_mut().for_each(|mean| *mean /= total);
     let squares = sum_rows(n, k, |rows, sums| {
         for row in rows {
             for (j, sum) in sums.iter_mut().enumerate() {
-                *sum += (value(row, j) - means[j]).powi(2);
+                *sum += weight(row) * (value(row, j) - means[j]).powi(2);
             }
         }
     });
     let mut scales = Vec::with_capacity(k);
     for (j, squares) in squares.into_iter().enumerate() {
-        let scale = (squares / n as f64).sqrt();
+        let scale = (squares / total).sqrt();
         // A constant leaves nothing but the rounding of its mean.
         if scale <= 1e-13 * means[j].abs() || scale == 0.0 {
             return Err(Fault::Constant(sample.covariates[j].name.clone()));

@@ -44,7 +44,7 @@ pub fn standardized_risk_difference(
     {
         return Err(Fault::Lengths);
     }
-    let model = Model::new(sample, Form::Main)?;
+    let model = Model::new(sample, Some(Form::Main))?;
     let found = coefficients(&model)?;
     let predicted: Vec<Predicted> = (0..model.rows)
         .map(|row| {
@@ -196,6 +196,7 @@ mod tests {
             treated: &treated,
             covariates: &[],
             clusters: None,
+            weights: None,
         };
         let question = Question::two_sided(0.95);
         let made = standardized_risk_difference(&sample, Draws::Simple, &question).unwrap();
@@ -217,6 +218,7 @@ mod tests {
             treated: &treated,
             covariates: &[covariate],
             clusters: None,
+            weights: None,
         };
         let question = Question::two_sided(0.95);
         assert_eq!(

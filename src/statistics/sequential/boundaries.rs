@@ -203,10 +203,15 @@ impl Boundaries {
 
     /// How much more information than a design with one look takes the same power.
     pub fn inflation(&self, alpha: f64, power: f64) -> f64 {
-        let fixed = normal_quantile(1.0 - alpha) + normal_quantile(power);
         let drift = self.drift.unwrap_or_else(|| self.drift_for(power));
-        (drift / fixed).powi(2)
+        inflation(drift, alpha, power)
     }
+}
+
+/// How much more information than with one look a power takes that is reached at this drift.
+pub fn inflation(drift: f64, alpha: f64, power: f64) -> f64 {
+    let fixed = normal_quantile(1.0 - alpha) + normal_quantile(power);
+    (drift / fixed).powi(2)
 }
 
 fn check(plan: &Plan) -> Result<(), PlanFault> {

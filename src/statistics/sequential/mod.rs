@@ -11,7 +11,7 @@ mod inference;
 mod spending;
 mod walk;
 
-pub use boundaries::{Boundaries, Plan, PlanFault, Reached};
+pub use boundaries::{Boundaries, Plan, PlanFault, Reached, inflation};
 pub use inference::{
     Going, Promising, Reestimated, Stagewise, Stopped, Zone, cui_hung_wang, reestimate,
     repeated_interval,

@@ -10,6 +10,9 @@ const FINENESS: usize = 32;
 /// Distance from the mean beyond which there is no mass: 1e-65 of it.
 const FARTHEST: f64 = 17.0;
 
+/// Deviations of a step beyond which there are 1e-37 left.
+const REACH: f64 = 13.0;
+
 /// No two neighbours of the grid are further apart.
 const WIDEST: f64 = 0.125;
 
@@ -83,20 +86,24 @@ impl Walk {
         let (root, before) = (time.sqrt(), self.time.sqrt());
         let step = time - self.time;
         let scale = step.sqrt();
+        // Where each point would be without chance, in deviations of the step; they are sorted as the points are.
+        let centre = |from: f64| (from * before + self.drift * step) / scale;
         let density = |z: f64| -> f64 {
             if self.time == 0.0 {
                 return normal_density(z - self.drift * root);
             }
-            let jump = |(from, mass): &(f64, f64)| {
-                let distance = (z * root - from * before - self.drift * step) / scale;
-                // Beyond 13 deviations there are 1e-37 left.
-                if distance.abs() > 13.0 {
-                    0.0
-                } else {
-                    mass * normal_density(distance) * root / scale
-                }
-            };
-            self.stage.iter().map(jump).sum()
+            let z = z * root / scale;
+            let first = self
+                .stage
+                .partition_point(|(from, _)| centre(*from) < z - REACH);
+            let near = self.stage[first..].iter();
+            let jumps = near.map(|(from, mass)| (z - centre(*from), mass));
+            let jumps = jumps.take_while(|(distance, _)| *distance >= -REACH);
+            jumps
+                .map(|(distance, mass)| mass * normal_density(distance))
+                .sum::<f64>()
+                * root
+                / scale
         };
         let stage: Vec<(f64, f64)> = grid(self.drift * root, lower, upper)
             .into_iter()

@@ -420,6 +420,7 @@ mod tests {
             covariates: &[],
             strata: None,
             clusters: None,
+            weights: None,
         };
         let cox = Cox::fit(&follow, Ties::Breslow).unwrap();
         let cox = cox.estimate(Spread::Robust, &question).unwrap();

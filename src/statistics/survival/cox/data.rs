@@ -2,7 +2,7 @@
 
 use super::Follow;
 use crate::statistics::regression::Covariate;
-use crate::statistics::{ARM, Fault, REFERENCE};
+use crate::statistics::{ARM, Fault, REFERENCE, weights};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -33,6 +33,7 @@ pub(super) struct Rows {
     pub time: Vec<f64>,
     pub event: Vec<bool>,
     pub cluster: Option<Vec<u32>>,
+    pub weight: Option<Vec<f64>>,
     pub strata: Vec<Stratum>,
     pub times: Vec<EventTime>,
     /// For each row the event times (positions in `times`) during which it is at risk.
@@ -73,6 +74,7 @@ impl Rows {
             time: pick(&order, follow.time),
             event: pick(&order, follow.event),
             cluster: follow.clusters.map(|clusters| pick(&order, clusters)),
+            weight: follow.weights.map(|weights| pick(&order, weights)),
             strata: Vec::new(),
             times: Vec::new(),
             at_risk: vec![0..0; n],
@@ -94,6 +96,11 @@ impl Rows {
     pub fn row(&self, row: usize) -> &[f64] {
         let p = self.columns();
         &self.x[row * p..(row + 1) * p]
+    }
+
+    /// How many a row stands for.
+    pub fn weight(&self, row: usize) -> f64 {
+        self.weight.as_ref().map_or(1.0, |weights| weights[row])
     }
 
     /// Finds the strata, their event times, and when each row is at risk.
@@ -153,6 +160,7 @@ fn check(follow: &Follow) -> Result<(), Fault> {
         follow.entry.map_or(n, <[f64]>::len),
         follow.strata.map_or(n, <[u32]>::len),
         follow.clusters.map_or(n, <[u32]>::len),
+        follow.weights.map_or(n, <[f64]>::len),
     ];
     let covariates = follow.covariates.iter().map(|c| c.values.len());
     if others
@@ -184,6 +192,7 @@ fn check(follow: &Follow) -> Result<(), Fault> {
     {
         return Err(Fault::NotFinite);
     }
+    weights::check(follow.weights.unwrap_or_default())?;
     for (arm, name) in [(true, ARM), (false, REFERENCE)] {
         if !follow.treated.contains(&arm) {
             return Err(Fault::EmptyArm(name));
@@ -211,6 +220,11 @@ fn order(follow: &Follow) -> Vec<u32> {
                     .map_or(Ordering::Equal, |e| e[a].total_cmp(&e[b]))
             })
             .then_with(|| follow.clusters.map_or(Ordering::Equal, |c| c[a].cmp(&c[b])))
+            .then_with(|| {
+                follow
+                    .weights
+                    .map_or(Ordering::Equal, |w| w[a].total_cmp(&w[b]))
+            })
     };
     order.par_sort_unstable_by(|a, b| compare(*a as usize, *b as usize));
     order

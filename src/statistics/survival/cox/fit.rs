@@ -50,6 +50,9 @@ impl Cox {
     /// maximum, or where the exact method has too many ties.
     pub fn fit(follow: &Follow, ties: Ties) -> Result<Self, Fault> {
         let rows = Rows::of(follow)?;
+        if ties == Ties::Exact && rows.weight.is_some() {
+            return Err(Fault::Input("the exact method takes no weights".into()));
+        }
         if ties == Ties::Exact && exact::too_long(&rows) {
             return Err(Fault::Input(
                 "there are too many ties for the exact method".into(),

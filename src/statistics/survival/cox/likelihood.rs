@@ -51,7 +51,11 @@ pub(super) struct Pass {
 pub(super) fn pass(rows: &Rows, coefficients: &[f64], ties: Ties, powers: &[Vec<f64>]) -> Pass {
     let p = rows.columns();
     let eta: Vec<f64> = rows.x.par_chunks(p).map(|x| dot(x, coefficients)).collect();
-    let weights: Vec<f64> = eta.par_iter().map(|eta| eta.exp()).collect();
+    let weights: Vec<f64> = eta
+        .par_iter()
+        .enumerate()
+        .map(|(row, eta)| rows.weight(row) * eta.exp())
+        .collect();
     let k = rows.times.len();
     let mut pass = Pass {
         weights,
@@ -93,12 +97,14 @@ pub(super) fn pass(rows: &Rows, coefficients: &[f64], ties: Ties, powers: &[Vec<
             }
             let mut own = 0.0;
             own_x.fill(0.0);
-            let mut sum = 0.0;
+            let (mut sum, mut cases) = (0.0, 0.0);
             for row in at.events.clone() {
                 add(&mut own, &mut own_x, pass.weights[row], rows.row(row));
-                sum += eta[row];
+                sum += rows.weight(row) * eta[row];
+                cases += rows.weight(row);
             }
             turn.of(all, own, at.events.len(), ties);
+            turn.times(cases / at.events.len() as f64);
             logs.push(sum - turn.logs);
             pass.moments[t] = Moment {
                 hazard: turn.c[0],
@@ -144,6 +150,12 @@ struct Turn {
 }
 
 impl Turn {
+    /// Each of the tied events counts as the mean of their weights.
+    fn times(&mut self, weight: f64) {
+        let sums = self.c.iter_mut().chain(&mut self.c2);
+        sums.chain([&mut self.logs]).for_each(|sum| *sum *= weight);
+    }
+
     fn of(&mut self, all: f64, own: f64, d: usize, ties: Ties) {
         *self = Self::default();
         if ties == Ties::Breslow {
@@ -223,7 +235,8 @@ pub(super) fn evaluate(rows: &Rows, coefficients: &[f64], ties: Ties) -> Evaluat
     let score = sum_rows(met.len(), p, |range, sums| {
         for row in range {
             // x times the martingale residual.
-            let residual = f64::from(u8::from(rows.event[row])) - pass.weights[row] * met[row];
+            let event = rows.weight(row) * f64::from(u8::from(rows.event[row]));
+            let residual = event - pass.weights[row] * met[row];
             for (sum, x) in sums.iter_mut().zip(rows.row(row)) {
                 *sum += x * residual;
             }

@@ -39,6 +39,9 @@ pub struct Follow<'a> {
     pub strata: Option<&'a [u32]>,
     /// Rows of one cluster count as one in robust errors.
     pub clusters: Option<&'a [u32]>,
+    /// How many each row stands for, above 0; one where there are none. Tied events share the mean of theirs
+    /// (as in `coxph`), the exact method knows none, and only robust errors hold.
+    pub weights: Option<&'a [f64]>,
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ impl Cox {
     /// Tests the arm's coefficient, and all coefficients together.
     pub fn proportionality(&self) -> Result<(Proportionality, Proportionality), Fault> {
         let rows = &self.rows;
+        if rows.weight.is_some() {
+            return Err(Fault::Input("weighted rows have no such test".into()));
+        }
         let p = rows.columns();
         let ties = if self.ties == Ties::Exact {
             Ties::Breslow

@@ -48,16 +48,17 @@ impl Cox {
                 let times = &rows.at_risk[row];
                 let weight = pass.weights[row];
                 let own = dot(rows.row(row), &direction);
-                let event = f64::from(u8::from(rows.event[row]));
+                let event = rows.weight(row) * f64::from(u8::from(rows.event[row]));
                 let passed = running[times.end as usize] - running[times.start as usize];
                 own * (event - weight * met[row]) + weight * passed
             })
             .collect();
         for (t, at) in rows.times.iter().enumerate() {
-            let mean = along(&pass.means.events, t) / at.events.len() as f64;
+            let cases: f64 = at.events.clone().map(|row| rows.weight(row)).sum();
+            let mean = along(&pass.means.events, t) / cases;
             let change = along(&pass.means.own, t) - along(&pass.means.others, t);
             for row in at.events.clone() {
-                influence[row] += pass.weights[row] * change - mean;
+                influence[row] += pass.weights[row] * change - rows.weight(row) * mean;
             }
         }
         influence

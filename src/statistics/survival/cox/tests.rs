@@ -29,6 +29,7 @@ impl Table {
             covariates: &[],
             strata: None,
             clusters: None,
+            weights: None,
         }
     }
 }

@@ -1,0 +1,292 @@
+//! The statistic of a look held against its boundary, and what follows.
+
+use super::scaled::Scaled;
+use super::stages::{Stages, advice};
+use super::{AfterStop, AtLook, Boundary, Chances, Decision};
+use crate::analysis::design::{Design, error_of_one_side, spending_of};
+use crate::analysis::settings::{Earlier, Look};
+use crate::protocol::{Futility, Looks, Protocol};
+use crate::statistics::distributions::normal_upper;
+use crate::statistics::sequential::{
+    Boundaries, Going, Plan, Spending, Stopped, repeated_interval,
+};
+
+/// Growth of the information fraction below which two looks count as one.
+const LEAST: f64 = 1e-3;
+
+/// Share of the planned information by which a look may miss it without a warning.
+const NEAR: f64 = 0.1;
+
+/// One arm at a planned look.
+pub(super) struct Held<'a> {
+    pub protocol: &'a Protocol,
+    pub looks: &'a Looks,
+    pub design: Option<&'a Design>,
+    pub look: &'a Look,
+    pub scaled: &'a Scaled,
+    /// The planned maximum of the information.
+    pub most: f64,
+}
+
+impl Held<'_> {
+    /// Writes boundary, decision and what follows into `at`.
+    pub fn tell(&self, at: &mut AtLook) -> Result<(), String> {
+        let (k, last) = (self.look.number, self.looks.information.len());
+        let stages = match &self.looks.reestimation {
+            Some(_) if k == last => self.stages(&at.arm)?,
+            _ => None,
+        };
+        let fraction = self.scaled.information / self.most;
+        if stages.is_none() {
+            at.warnings.extend(self.off_plan(fraction));
+        }
+        // Stages that are weighed as planned end where the plan ends.
+        let times = self.times(&at.arm, stages.as_ref().map_or(fraction, |_| 1.0))?;
+        let (alpha, symmetric) = error_of_one_side(self.protocol);
+        let boundaries = self.boundaries(&times, k == last)?;
+        let upper = boundaries.upper[k - 1];
+        let sides = if symmetric { 2.0 } else { 1.0 };
+        let futility = (self.looks.futility == Futility::NonbindingBeta && !symmetric && k < last)
+            .then(|| self.futility(&times))
+            .flatten();
+        at.boundary = Some(Boundary {
+            upper,
+            lower: symmetric.then_some(-upper),
+            futility,
+            alpha_spent: sides * boundaries.spent[k - 1],
+            nominal_p: sides * normal_upper(upper),
+        });
+        at.weighted_z = stages.as_ref().map(Stages::z);
+        let z = at.weighted_z.unwrap_or(self.scaled.z);
+        let decision = match z {
+            z if z >= upper => Decision::Success,
+            z if symmetric && z <= -upper => Decision::Harm,
+            _ if k == last => Decision::NotShown,
+            z if futility.is_some_and(|futility| z <= futility) => Decision::Futility,
+            _ => Decision::Continue,
+        };
+        at.decision = Some(decision);
+        let level = level(alpha);
+        if let Some((estimate, error)) = self.scaled.estimate {
+            let limits = match &stages {
+                Some(stages) => stages.interval(self.scaled, upper),
+                None => Some(repeated_interval(self.scaled.sign * estimate, error, upper)),
+            };
+            at.repeated_confidence =
+                limits.map(|(lower, higher)| self.scaled.back(lower, higher, level));
+        }
+        if decision == Decision::Continue || decision == Decision::Futility {
+            let going = self.going(&times);
+            at.chances = going.as_ref().map(|going| self.chances(going));
+            if let (Some(rule), Some(going)) = (&self.looks.reestimation, &going)
+                && k + 1 == last
+            {
+                at.reestimation = Some(advice(self.protocol, self.scaled.z, going, rule));
+            }
+        } else {
+            let mut after = after_stop(&boundaries, k, self.scaled, z, level);
+            if stages.is_some() {
+                // The second stage is not as long as these boundaries count: effects have no scale there.
+                (after.median_unbiased, after.confidence) = (None, None);
+            }
+            at.after_stop = Some(after);
+        }
+        Ok(())
+    }
+
+    fn earlier(&self, look: usize, arm: &str) -> Option<&Earlier> {
+        self.look.earlier.get(look).and_then(|arms| arms.get(arm))
+    }
+
+    fn off_plan(&self, fraction: f64) -> Option<String> {
+        let planned = self.looks.information[self.look.number - 1];
+        ((fraction / planned - 1.0).abs() > NEAR).then(|| {
+            format!(
+                "the look was planned at {:.0}% of the information and has {:.0}%: the error is spent by \
+                 what is there",
+                planned * 100.0,
+                fraction * 100.0
+            )
+        })
+    }
+
+    /// The information fractions of the looks so far, this one at `now`.
+    fn times(&self, arm: &str, now: f64) -> Result<Vec<f64>, String> {
+        let mut times: Vec<f64> = (0..self.look.number - 1)
+            .map(|j| {
+                let known = self.earlier(j, arm);
+                known.map_or(self.looks.information[j], |earlier| earlier.fraction)
+            })
+            .collect();
+        times.push(now);
+        if times.windows(2).any(|pair| pair[1] < pair[0] + LEAST) {
+            return Err(
+                "the information has not grown since the look before: there is no test".into(),
+            );
+        }
+        Ok(times)
+    }
+
+    /// The two stages around the look at which the trial could be enlarged; none where that look had all of
+    /// the planned information already, so that there was nothing to enlarge.
+    fn stages(&self, arm: &str) -> Result<Option<Stages>, String> {
+        let before = self.look.number - 2;
+        let missing = format!(
+            "the trial may have been enlarged after look {}, of which nothing is known here: without it there \
+             is no test",
+            before + 1
+        );
+        let earlier = self.earlier(before, arm).ok_or(missing.clone())?;
+        let (Some(information), Some(z)) = (earlier.information, earlier.z) else {
+            return Err(missing);
+        };
+        if earlier.fraction >= 1.0 - LEAST {
+            return Ok(None);
+        }
+        if self.scaled.information <= information * (1.0 + LEAST) {
+            return Err(
+                "the information has not grown since the look before: there is no test".into(),
+            );
+        }
+        Ok(Some(Stages {
+            planned: earlier.fraction,
+            first: (information, z),
+            all: (self.scaled.information, self.scaled.z),
+        }))
+    }
+
+    /// Boundaries that spend by these fractions; `ends` says that the last of them spends all that is left,
+    /// wherever it stands.
+    fn boundaries(&self, times: &[f64], ends: bool) -> Result<Boundaries, String> {
+        let (alpha, symmetric) = error_of_one_side(self.protocol);
+        let plan = Plan {
+            information: times.to_vec(),
+            alpha,
+            spending: spending_of(self.looks),
+            symmetric,
+            futility: None,
+        };
+        let last = times.len() - 1;
+        let spent: Vec<f64> = times
+            .iter()
+            .enumerate()
+            .map(|(j, t)| {
+                plan.spending
+                    .spent(alpha, if ends && j == last { 1.0 } else { *t })
+            })
+            .collect();
+        Boundaries::spending(&plan, &spent).map_err(|fault| fault.to_string())
+    }
+
+    /// These fractions, and the planned ones of the looks to come.
+    fn with_later(&self, times: &[f64]) -> Vec<f64> {
+        let now = times[times.len() - 1];
+        let later = self.looks.information[times.len()..].iter().copied();
+        times
+            .iter()
+            .copied()
+            .chain(later.filter(|t| *t > now))
+            .collect()
+    }
+
+    /// The futility boundary of the plan with the information that is there.
+    fn futility(&self, times: &[f64]) -> Option<f64> {
+        let size = self.protocol.sample_size.as_ref();
+        let power = size.and_then(|size| size.power).unwrap_or(0.9);
+        let information = self.with_later(times);
+        if information.len() == times.len() {
+            return None;
+        }
+        let spending: Spending = spending_of(self.looks);
+        let plan = Plan {
+            information,
+            alpha: error_of_one_side(self.protocol).0,
+            spending,
+            symmetric: false,
+            futility: Some((self.looks.beta.unwrap_or(1.0 - power), spending)),
+        };
+        let found = Boundaries::of(&plan).ok()?.futility?;
+        found.get(times.len() - 1).copied()
+    }
+
+    /// Where the trial stands, with the looks and boundaries to come; none at the end.
+    fn going(&self, times: &[f64]) -> Option<Ahead> {
+        let all = self.with_later(times);
+        let k = times.len();
+        if all.len() == k {
+            return None;
+        }
+        let boundaries = self.boundaries(&all, true).ok()?;
+        Some(Ahead {
+            information: times[k - 1],
+            later: all[k..].to_vec(),
+            upper: boundaries.upper[k..].to_vec(),
+        })
+    }
+
+    fn chances(&self, ahead: &Ahead) -> Chances {
+        let going = Going {
+            z: self.scaled.z,
+            information: ahead.information,
+            later: &ahead.later,
+            upper: &ahead.upper,
+        };
+        Chances {
+            conditional_power_trend: going.conditional_power(going.trend()),
+            conditional_power_planned: self
+                .design
+                .map(|design| going.conditional_power(design.drift)),
+            predictive_power: going.predictive_power(),
+        }
+    }
+}
+
+/// The rest of the trial as it is planned.
+pub(super) struct Ahead {
+    /// Information fraction of this look.
+    pub information: f64,
+    pub later: Vec<f64>,
+    pub upper: Vec<f64>,
+}
+
+/// The level of two-sided limits at an error of each side, to 12 places.
+fn level(alpha: f64) -> f64 {
+    ((1.0 - 2.0 * alpha) * 1e12).round() / 1e12
+}
+
+fn after_stop(boundaries: &Boundaries, k: usize, scaled: &Scaled, z: f64, level: f64) -> AfterStop {
+    // In units of the information that is there, effects come out on the estimate's scale.
+    let unit = scaled.information / boundaries.information[k - 1];
+    let information: Vec<f64> = boundaries.information[..k]
+        .iter()
+        .map(|t| t * unit)
+        .collect();
+    let at = |z: f64| Stopped {
+        information: &information,
+        upper: &boundaries.upper[..k - 1],
+        lower: boundaries.lower.as_ref().map(|lower| &lower[..k - 1]),
+        z,
+    };
+    let upper_tail = at(z).stagewise(level).p_value;
+    let p_value = if boundaries.lower.is_some() {
+        // The other tail is that of the mirror image, which no subtraction rounds to 0.
+        let lower_tail = at(-z).stagewise(level).p_value;
+        (2.0 * upper_tail.min(lower_tail)).min(1.0)
+    } else {
+        upper_tail
+    };
+    // Effects by the estimate over its own error: a score test has another. Information in events has no
+    // scale of the effect, and beyond the range of the boundaries there is nothing to order.
+    let null = scaled.sign * scaled.null;
+    let wald = scaled
+        .estimate
+        .map(|(estimate, error)| (scaled.sign * estimate - null) / error)
+        .filter(|wald| !scaled.events && wald.abs() < 37.0);
+    let found = wald.map(|wald| at(wald).stagewise(level));
+    AfterStop {
+        p_value,
+        median_unbiased: found
+            .map(|found| scaled.value(scaled.sign * (found.median_unbiased + null))),
+        confidence: found.map(|found| scaled.back(found.lower + null, found.upper + null, level)),
+    }
+}

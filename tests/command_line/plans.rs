@@ -1,0 +1,467 @@
+//! `lodkast analyse` and `design` where the plan goes on: weights, several arms, enlarged trials, sequences that
+//! hold at any moment.
+
+use super::{lodkast, printed, refused};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+/// Two arms, one binary endpoint; `plan` is the rest.
+fn protocol(plan: &str) -> String {
+    format!(
+        "id = 'plans'\ntitle = 'Plans'\n\
+         arms = [{{id = 'control', ratio = 1, control = true}}, {{id = 'new', ratio = 1}}]\n\
+         [randomization]\nmethod = 'simple'\n\
+         [[endpoints]]\nid = 'work'\nkind = 'binary'\nfrom = 'reported'\n{plan}\n"
+    )
+}
+
+/// `n` participants an arm, of whom so many have the event.
+fn data(n: usize, control: usize, new: usize) -> String {
+    let mut text = String::from("participant,arm,work\n");
+    for (arm, events) in [("control", control), ("new", new)] {
+        for i in 0..n {
+            text.push_str(&format!("{arm}{i},{arm},{}\n", u8::from(i < events)));
+        }
+    }
+    text
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+fn analyse(data: &Path, protocol: &Path, more: &[&str]) -> Output {
+    let paths = [data, Path::new("--protocol"), protocol];
+    let mut command = lodkast();
+    command.arg("analyse").args(paths).args(["--draws", "999"]);
+    command.args(more).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&printed(output)).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value}"))
+}
+
+const WALD: &str =
+    "[analysis]\nprimary = 'work'\nestimator = 'risk_difference_wald'\nalpha = 0.025\nsides = 1\n";
+
+#[test]
+fn weights_are_used_where_the_data_have_them() {
+    let folder = Folder::new();
+    let plan = folder.file("protocol.toml", &protocol(WALD));
+    let mut lines: Vec<String> = data(100, 40, 50).lines().map(str::to_owned).collect();
+    lines[0].push_str(",weight");
+    for (i, line) in lines.iter_mut().enumerate().skip(1) {
+        // One of the control arm stands for as many as all others of it; two have no weight.
+        let weight = match i {
+            1 => "97",
+            2 => "0",
+            3 => "",
+            _ => "1",
+        };
+        line.push_str(&format!(",{weight}"));
+    }
+    let told = json(&analyse(
+        &folder.file("data.csv", &lines.join("\n")),
+        &plan,
+        &["--format", "json"],
+    ));
+    let entry = told["estimates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["estimator"] == "difference_in_means_weighted")
+        .expect("made by default, because there are weights")
+        .clone();
+    let control = (97.0 + 37.0) / (97.0 + 97.0);
+    assert!(
+        (number(&entry["estimate"]) - (0.5 - control)).abs() < 1e-12,
+        "{entry}"
+    );
+    assert_eq!(entry["details"]["n_weighted"]["control"], 98);
+    let effective = 194.0_f64.powi(2) / (97.0_f64.powi(2) + 97.0);
+    assert!((number(&entry["details"]["effective_n"]["control"]) - effective).abs() < 1e-9);
+    let warnings = entry["warnings"].to_string();
+    assert!(
+        warnings.contains("2 participants with a value have no weight"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("weights of the control arm are extreme"),
+        "{warnings}"
+    );
+    assert!(!warnings.contains("weights of the new arm"), "{warnings}");
+    let negative = folder.file("bad.csv", &lines.join("\n").replace(",97", ",-97"));
+    let error = refused(&analyse(&negative, &plan, &[]), 2);
+    assert!(error.contains("column weight is negative"), "{error}");
+}
+
+const LOOKS: &str = "[analysis.looks]\ninformation = [0.5, 1.0]\nspending = 'obrien_fleming'\n";
+const GROWS: &str = "[analysis.looks.reestimation]\nleast = 0.3\ntarget = 0.9\nmost = 2.0\n";
+const SIZE: &str = "[sample_size]\nplanned = 400\npower = 0.9\n";
+
+#[test]
+fn a_trial_in_the_promising_zone_grows_and_weighs_its_stages_as_planned() {
+    let folder = Folder::new();
+    let plan = folder.file(
+        "protocol.toml",
+        &protocol(&format!("{WALD}{LOOKS}{GROWS}{SIZE}")),
+    );
+    let first = folder.file("first.csv", &data(100, 40, 50));
+    let one = analyse(&first, &plan, &["--format", "json", "--look", "1"]);
+    let document = folder.file("look-1.json", &printed(&one));
+    let at = json(&one)["sequential"]["arms"][0].clone();
+    let advice = &at["reestimation"];
+    assert_eq!(advice["zone"], "promising", "{at}");
+    let factor = number(&advice["factor"]);
+    assert!(factor > 1.0 && factor <= 2.0);
+    assert_eq!(
+        advice["participants"],
+        (400.0 * (0.5 + factor * 0.5)).ceil() as u64
+    );
+    let text = printed(&analyse(&first, &plan, &["--look", "1"]));
+    assert!(text.contains("promising zone: conditional power"), "{text}");
+
+    // The second stage was enlarged: 400 an arm at the end.
+    let last = folder.file("last.csv", &data(400, 160, 192));
+    let without = json(&analyse(&last, &plan, &["--format", "json", "--look", "2"]));
+    let held = &without["sequential"]["arms"][0];
+    assert!(held["decision"].is_null(), "{held}");
+    assert!(
+        held["warnings"]
+            .to_string()
+            .contains("nothing is known here"),
+        "{held}"
+    );
+    let earlier = document.display().to_string();
+    let told = json(&analyse(
+        &last,
+        &plan,
+        &["--format", "json", "--look", "2", "--earlier", &earlier],
+    ));
+    let end = &told["sequential"]["arms"][0];
+    let (z1, i1) = (number(&at["z"]), number(&at["information"]));
+    let (z, i) = (number(&end["z"]), number(&end["information"]));
+    let second = (z * i.sqrt() - z1 * i1.sqrt()) / (i - i1).sqrt();
+    let t = number(&at["fraction"]);
+    let weighted = t.sqrt() * z1 + (1.0 - t).sqrt() * second;
+    assert!(
+        (number(&end["weighted_z"]) - weighted).abs() < 1e-12,
+        "{end}"
+    );
+    // The final boundary is that of the plan, whatever the size became: rpact, 0.5 and 1, alpha 0.025.
+    assert!(
+        (number(&end["boundary"]["upper"]) - 1.968_596_376).abs() < 1e-6,
+        "{end}"
+    );
+    assert_eq!(end["decision"], "success");
+    // The limits are the effects at which the weighted statistic meets the boundary.
+    let lower = number(&end["repeated_confidence"]["lower"]);
+    let shifted =
+        t.sqrt() * (z1 - lower * i1.sqrt()) + (1.0 - t).sqrt() * (second - lower * (i - i1).sqrt());
+    assert!((shifted - number(&end["boundary"]["upper"])).abs() < 1e-9);
+    assert!(end["after_stop"]["median_unbiased"].is_null());
+}
+
+#[test]
+fn documents_of_earlier_looks_are_checked() {
+    let folder = Folder::new();
+    let plan = folder.file("protocol.toml", &protocol(&format!("{WALD}{LOOKS}{SIZE}")));
+    let other = folder.file(
+        "other.toml",
+        &protocol(&format!("{WALD}{LOOKS}{SIZE}")).replace("Plans", "x"),
+    );
+    let cut = folder.file("data.csv", &data(100, 40, 50));
+    let look = |protocol: &Path, more: &[&str]| {
+        let mut all = vec!["--format", "json", "--look"];
+        all.extend(more);
+        analyse(&cut, protocol, &all)
+    };
+    let first = folder
+        .file("1.json", &printed(&look(&plan, &["1"])))
+        .display()
+        .to_string();
+    let foreign = folder
+        .file("x.json", &printed(&look(&other, &["1"])))
+        .display()
+        .to_string();
+    let none = folder.file("none.json", "{}").display().to_string();
+    let broken = folder.file("broken.json", "{").display().to_string();
+    let cases = [
+        (vec!["2", "--earlier", &foreign], "is not of this protocol"),
+        (vec!["1", "--earlier", &first], "is no look before this one"),
+        (
+            vec!["2", "--earlier", &first, "--earlier", &first],
+            "another file told already",
+        ),
+        (vec!["2", "--earlier", &none], "is not of this protocol"),
+        (vec!["2", "--earlier", &broken], "is not JSON"),
+    ];
+    for (more, why) in cases {
+        let error = refused(&look(&plan, &more), 2);
+        assert!(error.contains(why), "{error}");
+    }
+    // The look is at half of the information by both, so that the boundary does not change.
+    let at = |more: &[&str]| {
+        let end = folder.file("end.csv", &data(200, 80, 110));
+        let mut all = vec!["--format", "json", "--look", "2"];
+        all.extend(more);
+        json(&analyse(&end, &plan, &all))["sequential"]["arms"][0]["boundary"]["upper"].clone()
+    };
+    assert_eq!(at(&[]), at(&["--earlier", &first]));
+}
+
+#[test]
+fn sequences_of_shares_hold_at_any_size() {
+    let folder = Folder::new();
+    let cut = folder.file("data.csv", &data(100, 40, 50));
+    let at = |kind: &str| {
+        let plan = format!("{WALD}{LOOKS}confidence_sequence = '{kind}'\n{SIZE}");
+        let plan = folder.file(&format!("{kind}.toml"), &protocol(&plan));
+        let told = json(&analyse(&cut, &plan, &["--format", "json"]));
+        let limits = told["sequential"]["arms"][0]["always_valid"].clone();
+        (number(&limits["lower"]), number(&limits["upper"]))
+    };
+    // Python, confseq 0.0.11: normal_log_mixture at v = 25, v_opt = 50, alpha = 0.0125 on each side of an arm.
+    let mixture = 2.0 * 20.298_683_379_843_6 / 100.0;
+    let (lower, upper) = at("mixture");
+    assert!(
+        (upper - lower - 2.0 * mixture).abs() < 0.02,
+        "{lower} {upper}"
+    );
+    let (lower, upper) = at("stitched");
+    assert!(
+        lower < 0.1 - mixture && upper > 0.1 + mixture,
+        "{lower} {upper}"
+    );
+    let asymptotic = at("asymptotic");
+    assert!(asymptotic.0 > lower && asymptotic.1 < upper);
+}
+
+/// Three arms; 60 participants each.
+fn several(plan: &str) -> (Folder, PathBuf, PathBuf) {
+    let folder = Folder::new();
+    let text = protocol(plan).replace(
+        "{id = 'new', ratio = 1}",
+        "{id = 'new', ratio = 1}, {id = 'newer', ratio = 1}",
+    );
+    let mut rows = data(60, 20, 34);
+    for i in 0..60 {
+        rows.push_str(&format!("newer{i},newer,{}\n", u8::from(i < 31)));
+    }
+    let (plan, rows) = (
+        folder.file("protocol.toml", &text),
+        folder.file("data.csv", &rows),
+    );
+    (folder, plan, rows)
+}
+
+#[test]
+fn the_planned_method_says_which_arms_are_shown() {
+    let holm = format!("{WALD}[analysis.multiplicity]\nmethod = 'holm'\n");
+    let (_folder, plan, rows) = several(&holm);
+    let told = json(&analyse(&rows, &plan, &["--format", "json"]))["multiplicity"].clone();
+    assert_eq!(told["planned"], "holm");
+    for comparison in told["comparisons"].as_array().unwrap() {
+        let shown = number(&comparison["adjusted"]["holm"]) <= 0.025;
+        assert_eq!(comparison["rejected"], shown, "{comparison}");
+    }
+    let graph = format!(
+        "{WALD}[analysis.multiplicity]\nmethod = 'graphical'\nweights = {{new = 1.0}}\n\
+         transitions = {{new = {{newer = 1.0}}}}\n"
+    );
+    let (_folder, plan, rows) = several(&graph);
+    let told = json(&analyse(&rows, &plan, &["--format", "json"]))["multiplicity"].clone();
+    // All weight on the first, then on the second: the sequence in the order of the arms.
+    for comparison in told["comparisons"].as_array().unwrap() {
+        assert_eq!(
+            comparison["adjusted"]["graphical"],
+            comparison["adjusted"]["fixed_sequence"]
+        );
+    }
+    let text = printed(&analyse(&rows, &plan, &[]));
+    assert!(text.contains("planned: graphical"), "{text}");
+    let page = printed(&analyse(&rows, &plan, &["--format", "html"]));
+    for part in [
+        "several arms (planned: graphical)",
+        "re-draws",
+        "effective n",
+    ] {
+        assert_eq!(page.contains(part), part != "effective n", "{part}");
+    }
+}
+
+#[test]
+fn arms_share_the_error_of_the_looks() {
+    let plan = format!("{WALD}[analysis.multiplicity]\nmethod = 'bonferroni'\n{LOOKS}{SIZE}");
+    let (_folder, plan, rows) = several(&plan);
+    let told = json(&analyse(&rows, &plan, &["--format", "json", "--look", "1"]));
+    let at = &told["sequential"]["arms"][0];
+    let fraction = number(&at["fraction"]);
+    let upper = |p: f64| -lodkast::statistics::distributions::normal_quantile(p);
+    let spent = 2.0
+        * lodkast::statistics::distributions::normal_upper(upper(0.0125 / 2.0) / fraction.sqrt());
+    assert!(
+        (number(&at["boundary"]["alpha_spent"]) - spent).abs() < 1e-12,
+        "{at}"
+    );
+    let level = number(&at["repeated_confidence"]["level"]);
+    assert!((level - 0.975).abs() < 1e-12, "{level}");
+}
+
+#[test]
+fn plans_that_cannot_be_followed_are_refused() {
+    let cases = [
+        (
+            format!("{WALD}[analysis.multiplicity]\nmethod = 'holm'\n"),
+            "needs two arms",
+        ),
+        (
+            format!("{WALD}{LOOKS}confidence_sequence = 'mixture'\n"),
+            "needs sample_size.planned",
+        ),
+        (
+            format!("{WALD}{LOOKS}confidence_sequence = 'mixture'\n{SIZE}")
+                .replace("risk_difference_wald", "risk_ratio_katz"),
+            "takes a difference of risks",
+        ),
+        (
+            format!("{WALD}{LOOKS}{}", GROWS.replace("0.3", "0.95")),
+            "least must lie between",
+        ),
+        (
+            format!("{WALD}{LOOKS}{}", GROWS.replace("2.0", "1.0")),
+            "most must lie above 1",
+        ),
+        (
+            format!("{WALD}{LOOKS}{GROWS}").replace("[0.5, 1.0]", "[1.0]"),
+            "needs a look before the last",
+        ),
+        (
+            format!("{WALD}[sample_size]\nassume = {{control = 0.5, effect = -0.1}}"),
+            "lies on the wrong side of 0",
+        ),
+        (
+            WALD.replace("risk_difference_wald", "risk_ratio_katz")
+                + "hypothesis = 'equivalence'\nmargin = 1.0\n",
+            "must not be 1 for a ratio",
+        ),
+        (
+            format!("{WALD}[sample_size]\npower = nan"),
+            "sample_size.power must be a finite number",
+        ),
+        (
+            format!("estimators = ['cost_effectiveness:costs']\n{WALD}"),
+            "names no endpoint that is a number",
+        ),
+    ];
+    let folder = Folder::new();
+    for (plan, why) in cases {
+        let path = folder
+            .file("protocol.toml", &protocol(&plan))
+            .display()
+            .to_string();
+        let made = lodkast()
+            .args(["design", "--protocol", &path])
+            .output()
+            .unwrap();
+        let error = refused(&made, 2);
+        assert!(error.contains(why), "{why}: {error}");
+    }
+}
+
+fn reestimated(endpoint: &str, plan: &str, rows: &str) -> Value {
+    let folder = Folder::new();
+    let text = protocol(plan).replace("kind = 'binary'", endpoint);
+    let plan = folder.file("protocol.toml", &text).display().to_string();
+    let rows = folder.file("data.csv", rows).display().to_string();
+    let args = [
+        "design",
+        "--protocol",
+        &plan,
+        "--blinded",
+        &rows,
+        "--format",
+        "json",
+    ];
+    json(&lodkast().args(args).output().unwrap())["reestimated"].clone()
+}
+
+#[test]
+fn a_size_is_computed_anew_without_a_look_at_the_arms() {
+    let plan =
+        format!("{WALD}[sample_size]\npower = 0.9\nassume = {{control = 0.5, effect = 0.1}}\n");
+    // 60 of 200 have the event: the control arm has 0.25 if the other has 0.35.
+    let blind: String = data(100, 20, 40)
+        .lines()
+        .map(|line| {
+            let parts: Vec<&str> = line.split(',').collect();
+            format!("{},{}\n", parts[0], parts[2])
+        })
+        .collect();
+    let told = reestimated("kind = 'binary'", &plan, &blind);
+    assert!(
+        (number(&told["assume"]["control"]) - 0.25).abs() < 1e-9,
+        "{told}"
+    );
+    assert_eq!((&told["n"], &told["missing"]), (&200.into(), &0.into()));
+    // R 4.2.2: (qnorm(0.975) + qnorm(0.9))^2 * (0.25 * 0.75 + 0.35 * 0.65) * 2 / 0.1^2 = 872.1.
+    assert_eq!(told["sample_size"]["total"], 873);
+    // With the arms the same number comes out: they are not read.
+    let with = reestimated("kind = 'binary'", &plan, &data(100, 20, 40));
+    assert_eq!(with["sample_size"], told["sample_size"]);
+
+    let plan = format!(
+        "{}[sample_size]\npower = 0.9\nassume = {{control = 10, effect = 1.0, standard_deviation = 3}}\n",
+        WALD.replace("risk_difference_wald", "difference_in_means_welch")
+    );
+    let mut rows = String::from("participant,work\n");
+    (0..100).for_each(|i| rows.push_str(&format!("p{i},{}\n", i % 10)));
+    let told = reestimated("kind = 'continuous'", &plan, &rows);
+    // The variance of 0 to 9, ten times each, is 8.25 * 100/99; the effect between the arms is taken off.
+    let within = (8.25 - 0.25) * 100.0 / 99.0;
+    assert!(
+        (number(&told["assume"]["standard_deviation"]) - f64::sqrt(within)).abs() < 1e-9,
+        "{told}"
+    );
+    assert!(
+        (number(&told["assume"]["control"]) - 4.0).abs() < 1e-9,
+        "{told}"
+    );
+    assert_eq!(told["assume"]["effect"], 1.0);
+}
+
+#[test]
+fn too_few_blinded_data_give_no_size() {
+    let folder = Folder::new();
+    let text = format!("{WALD}[sample_size]\nassume = {{control = 0.5, effect = 0.1}}\n");
+    let plan = folder
+        .file("protocol.toml", &protocol(&text))
+        .display()
+        .to_string();
+    for (rows, why) in [
+        (data(10, 2, 4), "at least 30"),
+        ("participant\np1\n".into(), "column work"),
+    ] {
+        let rows = folder.file("data.csv", &rows).display().to_string();
+        let made = lodkast()
+            .args(["design", "--protocol", &plan, "--blinded", &rows])
+            .output();
+        let error = refused(&made.unwrap(), 2);
+        assert!(error.contains(why), "{error}");
+    }
+}
