@@ -9,9 +9,9 @@ use lodkast::statistics::regression::{ClusterRobust, Covariate, Form, Sample, fi
 use lodkast::statistics::survival::{Ended, fine_gray, gray_test};
 use rayon::prelude::*;
 
-type Line = (&'static str, &'static str, Claimed, Share);
+pub type Line = (&'static str, &'static str, Claimed, Share);
 
-fn share(trials: u32, of: impl Fn(&mut Random) -> bool + Sync) -> Share {
+pub fn share(trials: u32, of: impl Fn(&mut Random) -> bool + Sync) -> Share {
     let yes = (0..trials)
         .into_par_iter()
         .filter(|number| of(&mut Random::new([9; 32], u64::from(*number))))
@@ -91,7 +91,7 @@ fn clustered(random: &mut Random, robust: ClusterRobust) -> bool {
     holds(made.limits.unwrap(), EFFECT)
 }
 
-fn holds((lower, upper): (f64, f64), truth: f64) -> bool {
+pub fn holds((lower, upper): (f64, f64), truth: f64) -> bool {
     lower <= truth && truth <= upper
 }
 

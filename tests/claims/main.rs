@@ -8,6 +8,7 @@
 //! claimed.
 
 mod direct;
+mod more;
 mod protocols;
 
 use lodkast::simulation::{Operating, Share, Simulated};
@@ -113,7 +114,7 @@ fn intervals_cover_and_tests_err_as_they_say() {
 fn looks_spend_the_error_that_is_planned() {
     let mut claims = Claims::default();
     for (spending, design) in protocols::SPENDING {
-        let n = trials(60, 2_000);
+        let n = trials(60, 10_000);
         let found = simulated(&protocols::sequential(spending), protocols::PLAIN_SHARES, n);
         let null = &found.under_null;
         claims.hold(
@@ -133,6 +134,89 @@ fn looks_spend_the_error_that_is_planned() {
                 claims.hold(what, &design, Claimed::AtLeast(0.95), share);
             }
         }
+    }
+    claims.settle();
+}
+
+#[test]
+fn a_trial_that_grows_errs_as_it_says() {
+    let mut claims = Claims::default();
+    let grows = "spending = 'obrien_fleming'\n[analysis.looks.reestimation]\nleast = 0.2\ntarget = 0.9\nmost = 2.5";
+    // Planned for a larger effect than there is: many trials are promising.
+    let found = simulated(
+        &protocols::sequential(grows),
+        protocols::SMALLER_SHARES,
+        trials(100, 10_000),
+    );
+    let design = "O'Brien-Fleming, 3 looks, enlarged in the promising zone";
+    let planned = simulated(
+        &protocols::sequential("spending = 'obrien_fleming'"),
+        protocols::SMALLER_SHARES,
+        trials(100, 10_000),
+    );
+    let error = Claimed::Near(0.025, 0.001);
+    claims.hold(
+        "error over all looks",
+        design,
+        error,
+        found.under_null.success,
+    );
+    let before = planned.under_effect.success.share;
+    claims.hold(
+        "power above that without",
+        design,
+        Claimed::AtLeast(before),
+        found.under_effect.success,
+    );
+    let size = |of: &Simulated| of.under_effect.participants.map_or(0.0, |mean| mean.mean);
+    assert!(size(&found) > size(&planned), "it grows");
+    claims.settle();
+}
+
+#[test]
+fn sequences_of_shares_hold_at_every_look() {
+    let mut claims = Claims::default();
+    for kind in ["mixture", "stitched"] {
+        let plan = format!("spending = 'obrien_fleming'\nconfidence_sequence = '{kind}'");
+        let found = simulated(
+            &protocols::sequential(&plan),
+            protocols::PLAIN_SHARES,
+            trials(60, 5_000),
+        );
+        let what = format!("confidence sequence `{kind}` covers at every look");
+        for (name, operating) in [("null", &found.under_null), ("effect", &found.under_effect)] {
+            let share = operating
+                .coverage_always_valid
+                .expect("is told at any size");
+            let design = format!("blocks in 2 strata, under the {name}");
+            claims.hold(&what, &design, Claimed::AtLeast(0.95), share);
+        }
+    }
+    claims.settle();
+}
+
+#[test]
+fn margins_are_met_by_chance_as_seldom_as_they_say() {
+    let mut claims = Claims::default();
+    let design = "at the margin, blocks in 2 strata, n = 300";
+    for (hypothesis, plan) in protocols::MARGINS {
+        let found = simulated(
+            &protocols::margin(plan),
+            protocols::PLAIN_SHARES,
+            trials(300, 10_000),
+        );
+        let what = format!("{hypothesis} errs");
+        let claimed = Claimed::Near(0.025, 0.004);
+        claims.hold(&what, design, claimed, found.under_null.success);
+    }
+    claims.settle();
+}
+
+#[test]
+fn more_that_no_scenario_has_is_claimed_directly() {
+    let mut claims = Claims::default();
+    for (what, design, claimed, found) in more::claims(trials(300, 10_000)) {
+        claims.hold(what, design, claimed, found);
     }
     claims.settle();
 }

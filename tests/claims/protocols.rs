@@ -32,6 +32,10 @@ const GROUPS_OF_SHARES: &str = "effect = 0.1\nper_week = 50\n\
 pub const PLAIN_SHARES: &str = "effect = 0.12\nper_week = 50\nreporting_delay_weeks = 2\n\
     [[groups]]\nlevels = { group = 'a' }\nshare = 0.6\ncontrol = 0.40\n\
     [[groups]]\nlevels = { group = 'b' }\nshare = 0.4\ncontrol = 0.40\n";
+/// An effect that a trial of 900 misses as often as not.
+pub const SMALLER_SHARES: &str = "effect = 0.065\nper_week = 50\nreporting_delay_weeks = 2\n\
+    [[groups]]\nlevels = { group = 'a' }\nshare = 0.6\ncontrol = 0.40\n\
+    [[groups]]\nlevels = { group = 'b' }\nshare = 0.4\ncontrol = 0.40\n";
 const COMPLIANCE: &str = "effect = 0.3\nper_week = 50\nno_show = 0.3\n\
     [[groups]]\nlevels = { group = 'a' }\nshare = 0.6\ncontrol = 0.40\n\
     [[groups]]\nlevels = { group = 'b' }\nshare = 0.4\ncontrol = 0.30\n";
@@ -129,6 +133,8 @@ pub fn cases() -> Vec<Case> {
             .drawn(SIMPLE, simple)
             .claiming(exact.0, exact.1),
         case("mantel_haenszel_risk_difference", BINARY, GROUPS_OF_SHARES),
+        case("mantel_haenszel_risk_ratio", BINARY, PLAIN_SHARES),
+        case("mantel_haenszel_odds_ratio", BINARY, PLAIN_SHARES),
         case(
             "risk_difference_miettinen_nurminen_stratified",
             BINARY,
@@ -154,6 +160,7 @@ pub fn cases() -> Vec<Case> {
         case("cox", TIME, TIMES),
         case("cox:robust", TIME, TIMES),
         case("cox_stratified", TIME, TIMES),
+        case("cause_specific_cox", TIME, TIMES),
         case("rmst_difference", TIME, TIMES),
         case("rmst_ratio", TIME, TIMES),
         case("rmst_difference_adjusted", TIME, TIMES),
@@ -174,6 +181,35 @@ pub fn cases() -> Vec<Case> {
         }
     }
     cases
+}
+
+/// Hypotheses about margins, one-sided at 0.025.
+pub const MARGINS: [(&str, &str); 3] = [
+    (
+        "non-inferiority, Miettinen-Nurminen",
+        "estimator = 'risk_difference_miettinen_nurminen'\nhypothesis = 'non_inferiority'\nmargin = -0.1",
+    ),
+    (
+        "non-inferiority, standardized",
+        "estimator = 'standardized_risk_difference'\nhypothesis = 'non_inferiority'\nmargin = -0.1",
+    ),
+    (
+        "equivalence, Miettinen-Nurminen",
+        "estimator = 'risk_difference_miettinen_nurminen'\nhypothesis = 'equivalence'\nmargin = 0.2",
+    ),
+];
+
+/// A one-sided trial against a margin.
+pub fn margin(plan: &str) -> String {
+    format!(
+        "id = 'margin'\ntitle = 'margin'\n\
+         arms = [{{id = 'a', ratio = 1, control = true}}, {{id = 'b', ratio = 1}}]\n\
+         factors = [{{id = 'group', levels = ['a', 'b'], stratify = true}}]\n\
+         endpoints = [{{id = 'y', from = 'reported', kind = 'binary'}}]\n\
+         [randomization]\n{BLOCKS}\n\
+         [analysis]\nprimary = 'y'\nalpha = 0.025\nsides = 1\n{plan}\n\
+         [sample_size]\nplanned = 300\n"
+    )
 }
 
 /// Spending functions and how they are told.

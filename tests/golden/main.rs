@@ -1,10 +1,12 @@
 //! The estimators against independent software. Each golden file names the script that made it and
 //! the versions; each tolerance is relative to the larger of the two values and has its reason.
 
+mod bounds;
 mod hazards;
 mod inference;
 mod regression;
 mod sequential;
+mod weighted;
 
 use lodkast::statistics::proportions::{self, Counts};
 use lodkast::statistics::stratified::{self, Table};

@@ -1,5 +1,6 @@
 use super::*;
 use crate::analysis::columns::{Column, Gone, Values};
+use crate::randomization::StratumLabel;
 
 fn trial(n: usize, blocks: &str) -> (Protocol, Dataset) {
     let protocol = crate::protocol::from_toml(&format!(

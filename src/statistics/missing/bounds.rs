@@ -116,11 +116,13 @@ pub fn lee(arm: Answers, reference: Answers, question: &Question) -> Result<Boun
     let answered = more.0.len() as f64 / n;
     // Variance of the trimmed share (Lee's V^p), of the trimmed mean, and of the other arm's mean.
     let kept = 1.0 - trim;
+    // As many of the values as the other arm's share of answers leaves.
+    let mass = less.0.len() as f64 * more.1 as f64 / less.1 as f64;
     let share_variance = kept.powi(2)
         * ((1.0 - low / kept) / (assigned * (low / kept)) + (1.0 - low) / ((1.0 - assigned) * low));
     let other_variance = other.variance / (less.0.len() as f64 / n);
     let side = |values: &[f64]| -> (f64, f64) {
-        let (mean, variance, edge) = lowest(values, kept);
+        let (mean, variance, edge) = lowest(values, mass);
         let spread = variance / (answered * kept)
             + (edge - mean).powi(2) * trim / (answered * kept)
             + ((edge - mean) / kept).powi(2) * share_variance;
@@ -145,18 +147,18 @@ pub fn lee(arm: Answers, reference: Answers, question: &Question) -> Result<Boun
     Ok(bounds)
 }
 
-/// Mean and variance of the lowest `share` of sorted values, the value at the edge counted in part, and
-/// that value.
-fn lowest(sorted: &[f64], share: f64) -> (f64, f64, f64) {
-    let mass = share * sorted.len() as f64;
-    // A share of the whole is the whole, whatever rounding says.
+/// Mean and variance of the lowest `mass` of sorted values, the value at the edge counted in part, and that
+/// value: the last that counts at all.
+fn lowest(sorted: &[f64], mass: f64) -> (f64, f64, f64) {
+    // A whole number is whole, whatever rounding says.
     let whole = ((mass + 1e-9).floor() as usize).min(sorted.len());
     let part = if whole < sorted.len() {
         (mass - whole as f64).max(0.0)
     } else {
         0.0
     };
-    let edge = sorted[whole.min(sorted.len() - 1)];
+    let part = if part > 1e-9 { part } else { 0.0 };
+    let edge = sorted[if part > 0.0 { whole } else { whole.max(1) - 1 }];
     let sum = crate::statistics::sum::compensated(sorted[..whole].iter().copied());
     let mean = (sum + part * edge) / mass;
     let squares = sorted[..whole].iter().map(|v| (v - mean).powi(2));
