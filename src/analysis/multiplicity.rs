@@ -2,7 +2,7 @@
 
 use super::document::{Confidence, Entry};
 use super::plan::{Run, primary_asked, question};
-use crate::protocol::FamilyMethod;
+use crate::protocol::{FamilyMethod, Protocol};
 use crate::statistics::Question;
 use crate::statistics::multiplicity::{Method, adjust};
 use serde::Serialize;
@@ -47,13 +47,12 @@ pub(super) fn of(run: &Run, entries: &[Entry]) -> Option<Multiplicity> {
         .map(|method| Some((method.as_str(), adjust(&p, *method).ok()?)))
         .collect::<Option<_>>()?;
     if planned == Some(FamilyMethod::Graphical) {
-        let graph = run.protocol.graph().ok()?;
-        adjusted.push((FamilyMethod::Graphical.as_str(), graph.adjust(&p).ok()?));
+        adjusted.push((FamilyMethod::Graphical.as_str(), by_plan(run.protocol, &p)?));
     }
-    let counting = planned.filter(|_| plan.looks.is_none()).and_then(|method| {
-        let own = |(name, _): &&(&str, Vec<f64>)| *name == method.as_str();
-        adjusted.iter().find(own).map(|(_, p)| p.clone())
-    });
+    let counting = match plan.looks {
+        Some(_) => None,
+        None => by_plan(run.protocol, &p),
+    };
     let comparisons = primary
         .iter()
         .enumerate()
@@ -70,6 +69,15 @@ pub(super) fn of(run: &Run, entries: &[Entry]) -> Option<Multiplicity> {
         planned,
         comparisons,
     })
+}
+
+/// The p-values of the compared arms, adjusted by the planned method; none where none is planned.
+pub fn by_plan(protocol: &Protocol, p: &[f64]) -> Option<Vec<f64>> {
+    let method = protocol.analysis.multiplicity.as_ref()?.method;
+    match Method::parse(method.as_str()) {
+        Some(method) => adjust(p, method).ok(),
+        None => protocol.graph().ok()?.adjust(p).ok(),
+    }
 }
 
 fn simultaneous(run: &Run, entry: &Entry, family: usize) -> Option<Confidence> {

@@ -42,9 +42,10 @@ pub fn simulate(
     let size = planned.ok_or_else(|| {
         ScenarioFault("the protocol neither plans a size nor assumes enough to compute one".into())
     })? as usize;
-    if size > 2_000_000 {
+    let most = trial::reach(protocol, size);
+    if most > 2_000_000 {
         return Err(ScenarioFault(format!(
-            "{size} participants are too many to simulate"
+            "{most} participants are too many to simulate"
         )));
     }
     let null_effect = truth::effect_at_null(protocol, scenario, size);

@@ -3,6 +3,7 @@
 use super::scenario::{Scenario, ScenarioFault};
 use super::truth::{compared, truth};
 use crate::analysis::design::Design;
+use crate::analysis::multiplicity::by_plan;
 use crate::analysis::sequential::Decision;
 use crate::analysis::{Column, Dataset, Earlier, Look, Received, Settings, Values, primary_at};
 use crate::protocol::{Channel, Endpoint, EndpointKind, FactorKind, Protocol};
@@ -82,7 +83,7 @@ pub(super) fn in_person_alone(protocol: &Protocol, arm: usize) -> bool {
 }
 
 /// Participants of a trial that was enlarged as far as its rule allows.
-fn reach(protocol: &Protocol, size: usize) -> usize {
+pub(super) fn reach(protocol: &Protocol, size: usize) -> usize {
     let looks = protocol.analysis.looks.as_ref();
     let most = looks
         .and_then(|looks| looks.reestimation.as_ref())
@@ -196,9 +197,15 @@ impl<'a> World<'a> {
             .as_ref()
             .and_then(|sequential| sequential.arms.first());
         let alpha = self.protocol.analysis.alpha;
-        let rejected = entry
-            .and_then(|entry| entry.p_value)
-            .is_some_and(|p| p <= alpha);
+        // With several arms and a planned method, any arm that it shows.
+        let p: Option<Vec<f64>> = entries.iter().map(|entry| entry.p_value).collect();
+        let adjusted = p.and_then(|p| by_plan(self.protocol, &p));
+        let rejected = match adjusted {
+            Some(adjusted) => adjusted.iter().any(|p| *p <= alpha),
+            None => entry
+                .and_then(|entry| entry.p_value)
+                .is_some_and(|p| p <= alpha),
+        };
         let decision = at.and_then(|at| at.decision);
         let holds = |lower: f64, upper: f64| self.truth.map(|t| lower <= t && t <= upper);
         if let Some(limits) = at.and_then(|at| at.always_valid) {

@@ -1,13 +1,14 @@
 //! Inference at looks and for several hypotheses, against mvtnorm, rpact, confseq and `p.adjust`
 //! (`inference.R`, `inference.py`, `multiplicity.R`).
 
-use super::{CLOSED_FORM, close, expected};
+use super::{CLOSED_FORM, close, expected, number, rows};
 use lodkast::statistics::multiplicity::{Graph, Method, adjust};
 use lodkast::statistics::sequential::always::{
     Stitching, asymptotic, mixture_rho, normal_mixture, normal_mixture_one_sided, stitched,
 };
 use lodkast::statistics::sequential::{
-    Boundaries, Going, Plan, Spending, Stopped, cui_hung_wang, repeated_interval,
+    Boundaries, Going, Plan, Promising, Spending, Stopped, Zone, cui_hung_wang, reestimate,
+    repeated_interval,
 };
 use std::collections::BTreeMap;
 
@@ -279,4 +280,34 @@ fn sizes_agree_with_rpact_and_the_formulas() {
             "{family}: {compared:?}"
         );
     }
+}
+
+#[test]
+fn the_promising_zone_agrees_with_its_definition_in_r() {
+    let mut zones = BTreeMap::new();
+    for row in rows(include_str!("reestimation_expected.csv")) {
+        let of: Vec<f64> = row.iter().map(|text| number(text)).collect();
+        let rule = Promising {
+            least: of[3],
+            target: of[4],
+            most: of[5],
+        };
+        let made = reestimate(of[0], of[1], of[2], rule);
+        let what = row.join(",");
+        let zone = match made.zone {
+            Zone::Unfavourable => 1.0,
+            Zone::Promising => 2.0,
+            Zone::Favourable => 3.0,
+        };
+        assert_eq!(zone, of[6], "{what}");
+        close(made.conditional_power, of[7], CLOSED_FORM, &what);
+        close(made.factor, of[8], CLOSED_FORM, &what);
+        close(made.afterwards, of[9], CLOSED_FORM, &what);
+        *zones.entry(made.zone.as_str()).or_insert(0) += 1;
+    }
+    assert_eq!(zones.values().sum::<i32>(), 36);
+    assert!(
+        zones.len() == 3 && zones.values().all(|n| *n >= 5),
+        "{zones:?}"
+    );
 }
