@@ -114,7 +114,7 @@ fn intervals_cover_and_tests_err_as_they_say() {
 fn looks_spend_the_error_that_is_planned() {
     let mut claims = Claims::default();
     for (spending, design) in protocols::SPENDING {
-        let n = trials(60, 10_000);
+        let n = trials(60, 5_000);
         let found = simulated(&protocols::sequential(spending), protocols::PLAIN_SHARES, n);
         let null = &found.under_null;
         claims.hold(
@@ -146,13 +146,13 @@ fn a_trial_that_grows_errs_as_it_says() {
     let found = simulated(
         &protocols::sequential(grows),
         protocols::SMALLER_SHARES,
-        trials(100, 10_000),
+        trials(100, 5_000),
     );
     let design = "O'Brien-Fleming, 3 looks, enlarged in the promising zone";
     let planned = simulated(
         &protocols::sequential("spending = 'obrien_fleming'"),
         protocols::SMALLER_SHARES,
-        trials(100, 10_000),
+        trials(100, 5_000),
     );
     let error = Claimed::Near(0.025, 0.001);
     claims.hold(
@@ -181,7 +181,7 @@ fn sequences_of_shares_hold_at_every_look() {
         let found = simulated(
             &protocols::sequential(&plan),
             protocols::PLAIN_SHARES,
-            trials(60, 5_000),
+            trials(60, 2_000),
         );
         let what = format!("confidence sequence `{kind}` covers at every look");
         for (name, operating) in [("null", &found.under_null), ("effect", &found.under_effect)] {

@@ -84,6 +84,7 @@ pub fn run(
             design: design.as_ref(),
             entries: &estimates,
             signed: &signed,
+            chances: true,
         };
         sequential::of(protocol, &monitored)
     });
@@ -137,6 +138,7 @@ pub fn primary_at(
             design: Some(design),
             entries: &entries,
             signed: &signed,
+            chances: false,
         };
         sequential::of(protocol, &monitored)
     });

@@ -26,6 +26,8 @@ pub(super) struct Held<'a> {
     pub scaled: &'a Scaled,
     /// The planned maximum of the information.
     pub most: f64,
+    /// Whether chances of success later on are wanted.
+    pub chances: bool,
 }
 
 impl Held<'_> {
@@ -77,7 +79,9 @@ impl Held<'_> {
         }
         if decision == Decision::Continue || decision == Decision::Futility {
             let going = self.going(&times);
-            at.chances = going.as_ref().map(|going| self.chances(going));
+            if self.chances {
+                at.chances = going.as_ref().map(|going| self.chances(going));
+            }
             if let (Some(rule), Some(going)) = (&self.looks.reestimation, &going)
                 && k + 1 == last
             {
@@ -267,10 +271,10 @@ fn after_stop(boundaries: &Boundaries, k: usize, scaled: &Scaled, z: f64, level:
         lower: boundaries.lower.as_ref().map(|lower| &lower[..k - 1]),
         z,
     };
-    let upper_tail = at(z).stagewise(level).p_value;
+    let upper_tail = at(z).p_value();
     let p_value = if boundaries.lower.is_some() {
         // The other tail is that of the mirror image, which no subtraction rounds to 0.
-        let lower_tail = at(-z).stagewise(level).p_value;
+        let lower_tail = at(-z).p_value();
         (2.0 * upper_tail.min(lower_tail)).min(1.0)
     } else {
         upper_tail

@@ -28,6 +28,8 @@ pub(super) struct Monitored<'a> {
     pub design: Option<&'a Design>,
     /// z of primary tests without an estimate, arm by arm.
     pub signed: &'a [Option<f64>],
+    /// Whether chances of success later on are wanted: they take as long as all the rest.
+    pub chances: bool,
 }
 
 /// The state of the trial at this look.
@@ -205,6 +207,7 @@ fn at_look(
             look,
             scaled: &scaled,
             most,
+            chances: monitored.chances,
         };
         if let Err(why) = held.tell(&mut at) {
             at.warnings.push(why);

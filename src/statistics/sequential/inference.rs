@@ -46,6 +46,11 @@ impl Stopped<'_> {
         chance + walk.above(self.information[last], self.z)
     }
 
+    /// Chance without an effect of a result as extreme, one-sided.
+    pub fn p_value(&self) -> f64 {
+        self.exceeded(0.0)
+    }
+
     /// P-value, interval at a two-sided level and median-unbiased estimate.
     pub fn stagewise(&self, level: f64) -> Stagewise {
         let tail = (1.0 - level) / 2.0;
@@ -57,7 +62,7 @@ impl Stopped<'_> {
         let (low, high) = (centre.min(0.0) - reach, centre.max(0.0) + reach);
         let at = |chance: f64| brent(low, high, |effect| self.exceeded(effect) - chance);
         Stagewise {
-            p_value: self.exceeded(0.0),
+            p_value: self.p_value(),
             median_unbiased: at(0.5),
             lower: at(tail),
             upper: at(1.0 - tail),
