@@ -206,14 +206,8 @@ fn ours(trial: &Trial, n: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     let event = trial.event();
     let follow = Follow {
-        time: &trial.time,
-        event: &event,
-        entry: None,
-        treated: &trial.treated,
         covariates: &trial.covariates,
-        strata: None,
-        clusters: None,
-        weights: None,
+        ..Follow::new(&trial.time, &event, &trial.treated)
     };
     let (seconds, peak) = measure(|| {
         let fitted = Cox::fit(&follow, Ties::Efron).expect("fits");
@@ -226,11 +220,8 @@ fn ours(trial: &Trial, n: usize) -> Vec<Row> {
     let (seconds, peak) = measure(|| (Curve::of(&arm, "a"), Curve::of(&reference, "b")));
     rows.push(("kaplan_meier", 2.0, seconds, peak));
     let sample = Sample {
-        outcome: &trial.outcome,
-        treated: &trial.treated,
         covariates: &trial.covariates,
-        clusters: None,
-        weights: None,
+        ..Sample::new(&trial.outcome, &trial.treated)
     };
     let (seconds, peak) = measure(|| fit(&sample, Form::Interacted, Robust::Hc2, &question));
     rows.push(("lin", 10.125, seconds, peak));

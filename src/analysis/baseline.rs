@@ -49,11 +49,8 @@ pub(super) fn omnibus(protocol: &Protocol, dataset: &Dataset) -> Vec<BalanceTest
             let treated: Vec<bool> = rows.iter().map(|row| dataset.arms[*row] == arm).collect();
             let zeros = vec![0.0; rows.len()];
             let sample = Sample {
-                outcome: &zeros,
-                treated: &treated,
                 covariates: &covariates,
-                clusters: None,
-                weights: None,
+                ..Sample::new(&zeros, &treated)
             };
             let made = balance_test(&sample).ok()?;
             let statistic = made.statistic?;

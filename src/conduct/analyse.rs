@@ -67,12 +67,8 @@ pub fn ask(
 ) -> Result<String, Refusal> {
     let known = service.trial(caller, trial, Right::Analyse)?;
     let registration = known.registered()?;
-    let planned = registration
-        .protocol
-        .analysis
-        .looks
-        .as_ref()
-        .map_or(0, |l| l.information.len());
+    let looks = registration.protocol.analysis.looks.as_ref();
+    let planned = looks.map_or(0, |looks| looks.information.len());
     if request
         .look
         .is_some_and(|look| look == 0 || look as usize > planned)
@@ -107,6 +103,9 @@ pub fn ask(
         }
         if let Some(look) = request.look {
             a_look_is_made_once(tx, trial, look as i32, planned as i32, request.data_cut)?;
+            if looks.is_some_and(|looks| looks.reestimation.is_some()) && look as usize == planned {
+                the_look_before_was_made(tx, trial, look as i32 - 1)?;
+            }
         }
         // The head of the ledger is locked by now: no other look is being counted.
         let looks_so_far = tx.count_kind(trial, FactKind::Look.as_str())? as i32;
@@ -158,6 +157,21 @@ fn a_look_is_made_once(
         }
     }
     Ok(())
+}
+
+/// The last look of a trial that may have been enlarged weighs what the look before had.
+fn the_look_before_was_made(
+    tx: &mut crate::store::Tx,
+    trial: &str,
+    before: i32,
+) -> Result<(), Refusal> {
+    match tx.list_looks(trial, before)?.is_empty() {
+        false => Ok(()),
+        true => Err(Refusal::field(
+            "look",
+            format!("look {before} comes first: the trial may be enlarged after it"),
+        )),
+    }
 }
 
 /// Computes an analysis on a thread of its own, unless this process is at it already.

@@ -21,6 +21,7 @@ pub(super) fn all(protocol: &Protocol, faults: &Faults) {
         assumed_effect(protocol, endpoint, entry, faults);
         confidence_sequence(protocol, endpoint, entry, faults);
     }
+    enlargement(protocol, faults);
     named_factors(protocol, faults);
     costs(protocol, faults);
     family(protocol, faults);
@@ -129,6 +130,19 @@ fn confidence_sequence(protocol: &Protocol, endpoint: &Endpoint, entry: &Entry, 
     let planned = protocol.sample_size.as_ref().and_then(|size| size.planned);
     if planned.is_none() {
         faults.add(field, "needs sample_size.planned, at which it is narrow");
+    }
+}
+
+/// The two stages of an enlarged trial are tests of one and the same null.
+fn enlargement(protocol: &Protocol, faults: &Faults) {
+    let plan = &protocol.analysis;
+    let looks = plan.looks.as_ref();
+    let grows = looks.is_some_and(|looks| looks.reestimation.is_some());
+    if grows && plan.hypothesis == Hypothesis::Equivalence {
+        faults.add(
+            "analysis.looks.reestimation",
+            "is not for equivalence: which margin is the nearer one may change between looks",
+        );
     }
 }
 

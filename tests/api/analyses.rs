@@ -286,6 +286,37 @@ on_both! {
         assert!(refused.to_string().contains("look 2 was made already"), "{refused}");
     }
 
+    fn a_trial_that_may_grow_weighs_what_the_look_before_had(app: &TestApp) {
+        let mut plan = protocol();
+        plan["analysis"]["looks"]["information"] = json!([0.5, 1.0]);
+        plan["analysis"]["looks"]["reestimation"] = json!({"least": 0.01, "target": 0.9, "most": 2.0});
+        plan["sample_size"]["planned"] = json!(80);
+        plan["sample_size"]["assume"] = Value::Null;
+        app.enrolling_with(&plan);
+        populate(app);
+        let monitor = app.monitor();
+        let path = format!("{TRIAL}/analyses");
+        let first = cut(&monitor);
+        let look = |cut: &Value, look: u32| monitor.post(&path, &json!({"data_cut": cut, "look": look}));
+        let refused = look(&first, 2).expect_problem(422, "invalid-request");
+        assert!(refused.to_string().contains("look 1 comes first"), "{refused}");
+        let one = look(&first, 1).expect(201)["result"]["sequential"]["arms"][0].clone();
+        for n in 40..80 {
+            let participant = enrol(&app.enroller(), &citizen(&number(n)));
+            let job = outcome(&format!("o{n}"), &participant, "employment_started", "2026-03-16");
+            if n % 3 == 0 {
+                app.source().post(&format!("{TRIAL}/outcomes"), &job).expect(201);
+            }
+        }
+        let two = look(&cut(&monitor), 2).expect(201)["result"]["sequential"]["arms"][0].clone();
+        let of = |at: &Value, name: &str| at[name].as_f64().unwrap_or_else(|| panic!("{name}: {at}"));
+        let (z1, i1, t) = (of(&one, "z"), of(&one, "information"), of(&one, "fraction"));
+        let (z, i) = (of(&two, "z"), of(&two, "information"));
+        let second = (z * i.sqrt() - z1 * i1.sqrt()) / (i - i1).sqrt();
+        let weighted = t.sqrt() * z1 + (1.0 - t).sqrt() * second;
+        assert!((of(&two, "weighted_z") - weighted).abs() < 1e-12, "{one} {two}");
+    }
+
     fn what_is_asked_must_exist(app: &TestApp) {
         app.enrolling();
         let monitor = app.monitor();
@@ -310,4 +341,61 @@ on_both! {
         let second = monitor.post_with_key(&path, "look-1", &key).expect(201);
         assert_eq!(first["analysis"], second["analysis"]);
     }
+}
+
+/// Whoever asks for two looks at once gets the second with the information of the first, whichever of them is
+/// computed first.
+#[test]
+fn a_look_counts_on_an_earlier_one_that_is_still_being_computed() {
+    let app = TestApp::with_settings(|config| config.analysis.wait_seconds = 0);
+    app.enrolling();
+    populate(&app);
+    let monitor = app.monitor();
+    let path = format!("{TRIAL}/analyses");
+    let first = cut(&monitor);
+    for n in 40..56 {
+        let participant = enrol(&app.enroller(), &citizen(&number(n)));
+        let job = outcome(
+            &format!("o{n}"),
+            &participant,
+            "employment_started",
+            "2026-03-16",
+        );
+        app.source()
+            .post(&format!("{TRIAL}/outcomes"), &job)
+            .expect(201);
+    }
+    let second = cut(&monitor);
+    let ask = |cut: &Value, look: u32| {
+        let asked = monitor.post(&path, &json!({"data_cut": cut, "look": look}));
+        assert!([201, 202].contains(&asked.status), "{}", asked.text);
+        asked.body["analysis"].clone()
+    };
+    let (one, two) = (ask(&first, 1), ask(&second, 2));
+    let done = |id: &Value| loop {
+        let told = monitor.get(&format!("{path}/{}", id.as_str().unwrap()));
+        if told["status"] == "done" {
+            return told["result"]["sequential"]["arms"][0].clone();
+        }
+        assert_eq!(told["status"], "running", "{:?}", told.text);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    let (two, one) = (done(&two), done(&one));
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value}"));
+    // The first look spends by its own fraction, and the second goes on from there: its boundary is the one
+    // for these very fractions.
+    let fractions = [number(&one["fraction"]), number(&two["fraction"])];
+    let plan = lodkast::statistics::sequential::Plan {
+        information: fractions.to_vec(),
+        alpha: 0.025,
+        spending: lodkast::statistics::sequential::Spending::ObrienFleming,
+        symmetric: false,
+        futility: None,
+    };
+    let boundaries = lodkast::statistics::sequential::Boundaries::of(&plan).unwrap();
+    let upper = number(&two["boundary"]["upper"]);
+    assert!(
+        (upper - boundaries.upper[1]).abs() < 1e-9,
+        "{upper} {boundaries:?}"
+    );
 }

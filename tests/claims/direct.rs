@@ -81,11 +81,8 @@ fn clustered(random: &mut Random, robust: ClusterRobust) -> bool {
         }
     }
     let sample = Sample {
-        outcome: &y,
-        treated: &treated,
-        covariates: &[],
         clusters: Some(&clusters),
-        weights: None,
+        ..Sample::new(&y, &treated)
     };
     let made = fit_clustered(&sample, Form::Main, robust, &Question::two_sided(0.95)).unwrap();
     holds(made.limits.unwrap(), EFFECT)

@@ -142,11 +142,9 @@ fn weighted_mean(random: &mut Random, adjusted: bool) -> bool {
         values: x,
     }];
     let sample = Sample {
-        outcome: &y,
-        treated: &treated,
         covariates: if adjusted { &covariates } else { &[] },
-        clusters: None,
         weights: Some(&weights),
+        ..Sample::new(&y, &treated)
     };
     let form = if adjusted {
         Form::Interacted
@@ -170,14 +168,8 @@ fn weighted_hazard(random: &mut Random) -> bool {
         weights.push(0.5 + 1.5 * random.uniform());
     }
     let follow = Follow {
-        time: &time,
-        event: &event,
-        entry: None,
-        treated: &treated,
-        covariates: &[],
-        strata: None,
-        clusters: None,
         weights: Some(&weights),
+        ..Follow::new(&time, &event, &treated)
     };
     let fitted = Cox::fit(&follow, Ties::Efron).unwrap();
     let made = fitted.estimate(Spread::Robust, &of_ratio()).unwrap();
@@ -201,11 +193,9 @@ fn clustered(random: &mut Random, form: Form) -> bool {
         values: x,
     }];
     let sample = Sample {
-        outcome: &y,
-        treated: &treated,
         covariates: &covariates,
         clusters: Some(&clusters),
-        weights: None,
+        ..Sample::new(&y, &treated)
     };
     let made = fit_clustered(&sample, form, ClusterRobust::Cr2, &plain()).unwrap();
     holds(made.limits.unwrap(), EFFECT)
@@ -225,14 +215,8 @@ fn clustered_hazard(random: &mut Random) -> bool {
         }
     }
     let follow = Follow {
-        time: &time,
-        event: &event,
-        entry: None,
-        treated: &treated,
-        covariates: &[],
-        strata: None,
         clusters: Some(&clusters),
-        weights: None,
+        ..Follow::new(&time, &event, &treated)
     };
     let fitted = Cox::fit(&follow, Ties::Efron).unwrap();
     let made = fitted.estimate(Spread::Robust, &of_ratio()).unwrap();
@@ -343,11 +327,8 @@ fn balance(random: &mut Random) -> bool {
         })
         .collect();
     let sample = Sample {
-        outcome: &[0.0; 200],
-        treated: &treated,
         covariates: &covariates,
-        clusters: None,
-        weights: None,
+        ..Sample::new(&[0.0; 200], &treated)
     };
     balance_test(&sample).unwrap().p_value.unwrap() <= 0.05
 }

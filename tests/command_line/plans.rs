@@ -347,6 +347,10 @@ fn plans_that_cannot_be_followed_are_refused() {
             "most must lie above 1",
         ),
         (
+            WALD.to_owned() + "hypothesis = 'equivalence'\nmargin = 0.1\n" + LOOKS + GROWS,
+            "is not for equivalence",
+        ),
+        (
             format!("{WALD}{LOOKS}{GROWS}").replace("[0.5, 1.0]", "[1.0]"),
             "needs a look before the last",
         ),

@@ -50,16 +50,7 @@ fn of_cause(cause: u32, subdistribution: bool) -> (f64, f64) {
     } else {
         let time: Vec<f64> = ended.iter().map(|one| one.time).collect();
         let event: Vec<bool> = ended.iter().map(|one| one.cause == 1).collect();
-        let follow = Follow {
-            time: &time,
-            event: &event,
-            entry: None,
-            treated: &treated,
-            covariates: &[],
-            strata: None,
-            clusters: None,
-            weights: None,
-        };
+        let follow = Follow::new(&time, &event, &treated);
         let fitted = Cox::fit(&follow, Ties::Efron).unwrap();
         fitted.estimate(Spread::Model, &question(1.0)).unwrap()
     };

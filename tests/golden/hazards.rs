@@ -91,14 +91,10 @@ impl Case {
         let clusters: Option<Vec<u32>> =
             clusters.then(|| self.cluster.iter().map(|c| c.unwrap()).collect());
         let follow = Follow {
-            time: &self.time,
-            event: &event,
-            entry: None,
-            treated: &self.treated,
             covariates: if covariates { &self.covariates } else { &[] },
             strata: strata.as_deref(),
             clusters: clusters.as_deref(),
-            weights: None,
+            ..Follow::new(&self.time, &event, &self.treated)
         };
         Cox::fit(&follow, ties).unwrap()
     }
@@ -130,11 +126,8 @@ impl Case {
     fn adjusted_mean(&self) -> Estimate {
         let values = survival::pseudo_values(&self.observed(None), self.tau).unwrap();
         let sample = Sample {
-            outcome: &values,
-            treated: &self.treated,
             covariates: &self.covariates,
-            clusters: None,
-            weights: None,
+            ..Sample::new(&values, &self.treated)
         };
         fit(&sample, Form::Main, Robust::Hc2, &Question::two_sided(0.95)).unwrap()
     }
@@ -306,14 +299,9 @@ fn recurrent_events_agree_with_r() {
         let ids: Vec<u32> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
         let (event, treated) = (flag(4), flag(5));
         let follow = Follow {
-            time: &stop,
-            event: &event,
             entry: Some(&start),
-            treated: &treated,
-            covariates: &[],
-            strata: None,
             clusters: Some(&ids),
-            weights: None,
+            ..Follow::new(&stop, &event, &treated)
         };
         let mut compared = 0;
         for (quantity, value) in &expected[name] {

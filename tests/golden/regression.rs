@@ -152,8 +152,6 @@ impl Case {
         let question = Question::two_sided(0.95);
         let (y, covariates, clusters) = (self.known(), self.covariates(), codes(&self.cluster));
         let sample = Sample {
-            outcome: &y,
-            treated: &self.treated,
             covariates: if family == "dim_cr2" {
                 &[]
             } else {
@@ -162,7 +160,7 @@ impl Case {
             clusters: Some(&clusters)
                 .filter(|_| family.contains("_cr"))
                 .map(Vec::as_slice),
-            weights: None,
+            ..Sample::new(&y, &self.treated)
         };
         // Where somebody has a covariate of their own, HC2 and HC3 are refused.
         let hc = |form, robust| fit(&sample, form, robust, &question).ok();
@@ -236,11 +234,8 @@ impl Case {
     fn balance(&self) -> Estimate {
         let (y, covariates) = (self.known(), self.covariates());
         let sample = Sample {
-            outcome: &y,
-            treated: &self.treated,
             covariates: &covariates,
-            clusters: None,
-            weights: None,
+            ..Sample::new(&y, &self.treated)
         };
         regression::balance_test(&sample).unwrap()
     }

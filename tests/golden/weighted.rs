@@ -76,14 +76,8 @@ impl Case {
 
     fn hazard(&self, ties: Ties) -> (f64, f64) {
         let follow = Follow {
-            time: &self.time,
-            event: &self.event,
-            entry: None,
-            treated: &self.treated,
-            covariates: &[],
-            strata: None,
-            clusters: None,
             weights: Some(&self.weight),
+            ..Follow::new(&self.time, &self.event, &self.treated)
         };
         let fitted = Cox::fit(&follow, ties).unwrap();
         (fitted.log_ratio(), fitted.variance(Spread::Robust).sqrt())
@@ -124,11 +118,9 @@ fn weighted_estimators_agree_with_r() {
                         _ => Form::Main,
                     };
                     let sample = Sample {
-                        outcome: &case.y,
-                        treated: &case.treated,
                         covariates: if family == "diff" { &[] } else { &covariates },
-                        clusters: None,
                         weights: Some(&case.weight),
+                        ..Sample::new(&case.y, &case.treated)
                     };
                     let kind = rest.strip_prefix("se_").unwrap_or("hc1");
                     let robust = Robust::parse(kind).unwrap();
@@ -160,11 +152,9 @@ fn weighted_fits_that_have_no_answer_are_refused() {
     };
     let collinear = &cases["collinear"];
     let sample = Sample {
-        outcome: &collinear.y,
-        treated: &collinear.treated,
         covariates: &collinear.covariates(),
-        clusters: None,
         weights: Some(&collinear.weight),
+        ..Sample::new(&collinear.y, &collinear.treated)
     };
     let fault = fit(&sample, Form::Main, Robust::Hc2, &question).unwrap_err();
     assert!(
@@ -174,14 +164,8 @@ fn weighted_fits_that_have_no_answer_are_refused() {
     let one = &cases["one_event"];
     let weights = vec![f64::NAN; one.time.len()];
     let mut follow = Follow {
-        time: &one.time,
-        event: &one.event,
-        entry: None,
-        treated: &one.treated,
-        covariates: &[],
-        strata: None,
-        clusters: None,
         weights: Some(&one.weight),
+        ..Follow::new(&one.time, &one.event, &one.treated)
     };
     let fault = Cox::fit(&follow, Ties::Efron).unwrap_err();
     assert!(fault.to_string().contains("no maximum"), "{fault}");

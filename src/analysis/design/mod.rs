@@ -106,6 +106,12 @@ impl Design {
                     .into(),
             );
         }
+        if alpha * f64::from(if symmetric { 2_u8 } else { 1 }) < analysis.alpha {
+            warnings.push(format!(
+                "boundaries, size and power are those of one of {} comparisons, at its even part of the error",
+                protocol.compared().count()
+            ));
+        }
         Ok(Self {
             protocol: protocol.id.clone(),
             primary: analysis.primary.clone(),

@@ -28,11 +28,9 @@ impl Adjusted {
     /// The rows as the regressions take them.
     pub fn sample<'a>(&'a self, outcome: &'a [f64], clusters: Option<&'a [u32]>) -> Sample<'a> {
         Sample {
-            outcome,
-            treated: &self.treated,
             covariates: &self.covariates,
             clusters,
-            weights: None,
+            ..Sample::new(outcome, &self.treated)
         }
     }
 }

@@ -77,14 +77,10 @@ impl Comparison<'_> {
         };
         let plain = ["cause_specific_cox", "cox_clustered"].contains(&id);
         let follow = Follow {
-            time: &time,
-            event: &event,
-            entry: None,
-            treated: &adjusted.treated,
             covariates: if plain { &[] } else { &adjusted.covariates },
             strata: strata.as_deref(),
             clusters: clusters.as_deref(),
-            weights: None,
+            ..Follow::new(&time, &event, &adjusted.treated)
         };
         let ties = asked.option.and_then(Ties::parse).unwrap_or(Ties::Efron);
         let fitted = Cox::fit(&follow, ties)?;

@@ -94,15 +94,10 @@ impl Comparison<'_> {
         let time: Vec<f64> = observed.iter().map(|o| o.time).collect();
         let event: Vec<bool> = observed.iter().map(|o| o.event).collect();
         let weights: Vec<f64> = rows.iter().filter_map(|row| weights[*row]).collect();
+        let treated = self.treated(&rows);
         let follow = Follow {
-            time: &time,
-            event: &event,
-            entry: None,
-            treated: &self.treated(&rows),
-            covariates: &[],
-            strata: None,
-            clusters: None,
             weights: Some(&weights),
+            ..Follow::new(&time, &event, &treated)
         };
         let ties = asked.option.and_then(Ties::parse).unwrap_or(Ties::Efron);
         let fitted = Cox::fit(&follow, ties)?;

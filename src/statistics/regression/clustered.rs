@@ -177,11 +177,8 @@ mod tests {
         let (y, treated) = ([1.0, 2.0, 4.0, 3.0], [false, false, true, true]);
         let made = |clusters: Option<&[u32]>| {
             let sample = Sample {
-                outcome: &y,
-                treated: &treated,
-                covariates: &[],
                 clusters,
-                weights: None,
+                ..Sample::new(&y, &treated)
             };
             let question = Question::two_sided(0.95);
             fit_clustered(&sample, Form::Main, ClusterRobust::Cr2, &question)

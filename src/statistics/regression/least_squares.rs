@@ -193,11 +193,8 @@ mod tests {
 
     fn sample<'a>(y: &'a [f64], treated: &'a [bool], covariates: &'a [Covariate]) -> Sample<'a> {
         Sample {
-            outcome: y,
-            treated,
             covariates,
-            clusters: None,
-            weights: None,
+            ..Sample::new(y, treated)
         }
     }
 

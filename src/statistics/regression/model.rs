@@ -51,6 +51,19 @@ pub(crate) struct Model {
     pub order: Vec<u32>,
 }
 
+impl<'a> Sample<'a> {
+    /// Without covariates, clusters or weights.
+    pub fn new(outcome: &'a [f64], treated: &'a [bool]) -> Self {
+        Self {
+            outcome,
+            treated,
+            covariates: &[],
+            clusters: None,
+            weights: None,
+        }
+    }
+}
+
 impl Sample<'_> {
     /// Checks lengths, values and arms.
     pub(super) fn check(&self) -> Result<(), Fault> {

@@ -191,13 +191,7 @@ mod tests {
     fn without_covariates_it_is_the_difference_of_the_observed_risks() {
         let y = [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0];
         let treated = [true, true, true, true, false, false, false, false];
-        let sample = Sample {
-            outcome: &y,
-            treated: &treated,
-            covariates: &[],
-            clusters: None,
-            weights: None,
-        };
+        let sample = Sample::new(&y, &treated);
         let question = Question::two_sided(0.95);
         let made = standardized_risk_difference(&sample, Draws::Simple, &question).unwrap();
         assert!((made.estimate.unwrap() - 0.5).abs() < 1e-12);
@@ -214,11 +208,8 @@ mod tests {
             values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
         };
         let sample = Sample {
-            outcome: &y,
-            treated: &treated,
             covariates: &[covariate],
-            clusters: None,
-            weights: None,
+            ..Sample::new(&y, &treated)
         };
         let question = Question::two_sided(0.95);
         assert_eq!(

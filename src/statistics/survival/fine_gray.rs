@@ -412,16 +412,7 @@ mod tests {
         };
         let made = fine_gray(&ended, &treated, &[], &question).unwrap();
         let event = cause.map(|c| c == 1);
-        let follow = Follow {
-            time: &time,
-            event: &event,
-            entry: None,
-            treated: &treated,
-            covariates: &[],
-            strata: None,
-            clusters: None,
-            weights: None,
-        };
+        let follow = Follow::new(&time, &event, &treated);
         let cox = Cox::fit(&follow, Ties::Breslow).unwrap();
         let cox = cox.estimate(Spread::Robust, &question).unwrap();
         assert!((made.estimate.unwrap() / cox.estimate.unwrap() - 1.0).abs() < 1e-10);

@@ -44,5 +44,21 @@ pub struct Follow<'a> {
     pub weights: Option<&'a [f64]>,
 }
 
+impl<'a> Follow<'a> {
+    /// Participants followed from the start, one row each, without covariates, strata, clusters or weights.
+    pub fn new(time: &'a [f64], event: &'a [bool], treated: &'a [bool]) -> Self {
+        Self {
+            time,
+            event,
+            entry: None,
+            treated,
+            covariates: &[],
+            strata: None,
+            clusters: None,
+            weights: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

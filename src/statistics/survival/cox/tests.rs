@@ -21,16 +21,7 @@ fn leukaemia() -> Table {
 
 impl Table {
     fn follow(&self) -> Follow<'_> {
-        Follow {
-            time: &self.time,
-            event: &self.event,
-            entry: None,
-            treated: &self.treated,
-            covariates: &[],
-            strata: None,
-            clusters: None,
-            weights: None,
-        }
+        Follow::new(&self.time, &self.event, &self.treated)
     }
 }
 
