@@ -1,8 +1,8 @@
 //! What must hold of the analysis plan: its primary estimator, margins, factors, arms and looks.
 
 use super::{
-    Better, ConfidenceSequence, Endpoint, EndpointKind, FactorKind, FamilyMethod, Hypothesis,
-    Protocol,
+    Better, ConfidenceSequence, Endpoint, EndpointKind, FactorKind, FamilyMethod, Futility,
+    Hypothesis, Protocol,
 };
 use crate::document::Faults;
 use crate::statistics::Alternative;
@@ -22,6 +22,7 @@ pub(super) fn all(protocol: &Protocol, faults: &Faults) {
         confidence_sequence(protocol, endpoint, entry, faults);
     }
     enlargement(protocol, faults);
+    stops(protocol, faults);
     named_factors(protocol, faults);
     costs(protocol, faults);
     family(protocol, faults);
@@ -142,6 +143,31 @@ fn enlargement(protocol: &Protocol, faults: &Faults) {
         faults.add(
             "analysis.looks.reestimation",
             "is not for equivalence: which margin is the nearer one may change between looks",
+        );
+    }
+}
+
+/// Harm and binding futility are those of a trial with one side.
+fn stops(protocol: &Protocol, faults: &Faults) {
+    let plan = &protocol.analysis;
+    let Some(looks) = &plan.looks else { return };
+    let one_side = plan.sides == 1 && plan.hypothesis != Hypothesis::Equivalence;
+    if looks.harm.is_some() && !one_side {
+        faults.add(
+            "analysis.looks.harm",
+            "is for trials with one side, and not for equivalence",
+        );
+    }
+    if looks.futility == Futility::BindingBeta && !one_side {
+        faults.add(
+            "analysis.looks.futility",
+            "binds in trials with one side only, and not for equivalence",
+        );
+    }
+    if looks.futility == Futility::BindingBeta && looks.reestimation.is_some() {
+        faults.add(
+            "analysis.looks.futility",
+            "cannot bind in a trial that may be enlarged",
         );
     }
 }

@@ -9,12 +9,21 @@ crate::vocabulary! {
         Pocock = "pocock",
         HwangShihDecani = "hwang_shih_decani",
         Power = "power",
+        /// Boundaries of this shape, and what they spend.
+        WangTsiatis = "wang_tsiatis",
+        HaybittlePeto = "haybittle_peto",
     }
 }
 
 crate::vocabulary! {
     /// The rule for stopping early without success.
-    pub enum Futility { None = "none", NonbindingBeta = "nonbinding_beta" }
+    pub enum Futility {
+        None = "none",
+        /// Advised: success is not made easier by it.
+        NonbindingBeta = "nonbinding_beta",
+        /// Must be obeyed: the boundary of success counts on it.
+        BindingBeta = "binding_beta",
+    }
 }
 
 /// The planned looks.
@@ -25,9 +34,15 @@ pub struct Looks {
     pub spending: Spending,
     pub gamma: Option<f64>,
     pub rho: Option<f64>,
+    /// Shape of Wang and Tsiatis, from O'Brien and Fleming's (0) to Pocock's (0.5).
+    pub delta: Option<f64>,
+    /// Boundary of Haybittle and Peto before the last look.
+    pub z: Option<f64>,
     pub futility: Futility,
     /// Type II error to be spent on futility.
     pub beta: Option<f64>,
+    /// Error of a stop for harm, in a trial with one side.
+    pub harm: Option<f64>,
     pub confidence_sequence: ConfidenceSequence,
     pub reestimation: Option<Reestimation>,
 }
@@ -61,10 +76,13 @@ impl Looks {
         let spending = object.required::<Spending>("spending");
         let gamma = object.optional::<f64>("gamma");
         let rho = object.optional::<f64>("rho");
+        let delta = object.optional::<f64>("delta");
+        let z = object.optional::<f64>("z");
         let futility = object
             .optional::<Futility>("futility")
             .unwrap_or(Futility::None);
         let beta = object.optional::<f64>("beta");
+        let harm = object.optional::<f64>("harm");
         let confidence_sequence = object
             .optional::<ConfidenceSequence>("confidence_sequence")
             .unwrap_or(ConfidenceSequence::Asymptotic);
@@ -93,7 +111,19 @@ impl Looks {
             Some(Spending::Power) if rho.is_none_or(|rho| rho <= 0.0) => {
                 object.fault("rho", "must be a number above 0: power needs it");
             }
+            Some(Spending::WangTsiatis) if delta.is_none_or(|d| !(-0.5..=0.7).contains(&d)) => {
+                object.fault(
+                    "delta",
+                    "must lie between -0.5 and 0.7: wang_tsiatis needs it",
+                );
+            }
+            Some(Spending::HaybittlePeto) if z.is_some_and(|z| !(2.0..=8.0).contains(&z)) => {
+                object.fault("z", "must lie between 2 and 8");
+            }
             _ => {}
+        }
+        if harm.is_some_and(|harm| !(1e-6..=0.49).contains(&harm)) {
+            object.fault("harm", "must lie between 0.000001 and 0.49");
         }
         if beta.is_some_and(|beta| !(beta > 0.0 && beta < 1.0)) {
             object.fault("beta", "must lie between 0 and 1");
@@ -103,8 +133,11 @@ impl Looks {
             spending: spending?,
             gamma,
             rho,
+            delta,
+            z,
             futility,
             beta,
+            harm,
             confidence_sequence,
             reestimation,
         })

@@ -215,7 +215,11 @@ impl<'a> World<'a> {
         let after = at.and_then(|at| at.after_stop.as_ref());
         let outcome = Outcome {
             success: match &self.protocol.analysis.looks {
-                Some(_) => matches!(decision, Some(Decision::Success | Decision::Harm)),
+                // In a trial with one side harm is no success.
+                Some(_) if self.protocol.analysis.sides == 2 => {
+                    matches!(decision, Some(Decision::Success | Decision::Harm))
+                }
+                Some(_) => decision == Some(Decision::Success),
                 None => rejected,
             },
             decision,

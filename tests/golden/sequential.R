@@ -47,5 +47,31 @@ for (gamma in c(-4, -2, 1)) for (times in looks) for (beta in c(0.1, 0.2)) {
   for (k in seq_along(design$futilityBounds)) say(id, "futility", k, design$futilityBounds[k])
   say(id, "inflation", 0, getDesignCharacteristics(design)$inflationFactor)
 }
+
+# Boundaries of a shape: Wang and Tsiatis, Haybittle and Peto.
+for (shape in c("wang_tsiatis:0", "wang_tsiatis:0.25", "wang_tsiatis:0.4", "haybittle_peto:3")) for (times in looks)
+  for (case in c("1:0.025", "2:0.05")) {
+    parts <- as.numeric(strsplit(case, ":")[[1]]); value <- as.numeric(sub(".*:", "", shape))
+    arguments <- if (startsWith(shape, "wang")) list(typeOfDesign = "WT", deltaWT = value) else
+      list(typeOfDesign = "HP", constantBoundsHP = value)
+    design <- do.call(getDesignGroupSequential, c(arguments, list(
+      kMax = length(times), alpha = parts[2], beta = 0.1, sided = parts[1], informationRates = times, tolerance = 1e-10)))
+    id <- paste(shape, case, paste(sprintf("%.17g", times), collapse = ";"), sep = "|")
+    for (k in seq_along(times)) say(id, "upper", k, design$criticalValues[k])
+    for (k in seq_along(times)) say(id, "spent", k, design$alphaSpent[k])
+    say(id, "inflation", 0, getDesignCharacteristics(design)$inflationFactor)
+  }
+
+# Binding futility: both boundaries count on each other.
+for (gamma in c(-4, -2, 1)) for (times in looks) for (beta in c(0.1, 0.2)) {
+  design <- getDesignGroupSequential(
+    kMax = length(times), alpha = 0.025, beta = beta, sided = 1, informationRates = times,
+    typeOfDesign = "asHSD", gammaA = -4, typeBetaSpending = "bsHSD", gammaB = gamma,
+    bindingFutility = TRUE, tolerance = 1e-10)
+  id <- paste(sprintf("binding:%g:%g", gamma, beta), "1:0.025", paste(sprintf("%.17g", times), collapse = ";"), sep = "|")
+  for (k in seq_along(times)) say(id, "upper", k, design$criticalValues[k])
+  for (k in seq_along(design$futilityBounds)) say(id, "futility", k, design$futilityBounds[k])
+  say(id, "inflation", 0, getDesignCharacteristics(design)$inflationFactor)
+}
 cat("design,name,look,value\n")
 cat(paste(rows, collapse = "\n"), "\n", sep = "")

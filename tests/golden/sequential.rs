@@ -1,7 +1,7 @@
 //! Group-sequential designs against R rpact 3.3.4 (`sequential.R`).
 
 use super::{number, rows};
-use lodkast::statistics::sequential::{Boundaries, Plan, Spending};
+use lodkast::statistics::sequential::{Boundaries, Futility, Plan, Spending, shapes};
 use std::collections::BTreeMap;
 
 /// Boundaries, powers and expected sizes of rpact are integrals on another grid, and its boundaries
@@ -22,6 +22,7 @@ fn case(id: &str) -> Case {
     let (sides, alpha) = parts[1].split_once(':').unwrap();
     let tails = number(sides);
     let alpha = number(alpha) / tails;
+    let times: Vec<f64> = parts[2].split(';').map(number).collect();
     let mut futility = None;
     let mut beta = 0.1;
     let spending = match name {
@@ -31,15 +32,20 @@ fn case(id: &str) -> Case {
             gamma: number(rest),
         },
         "power" => Spending::Power { rho: number(rest) },
-        "futility" => {
+        "wang_tsiatis" => shapes::wang_tsiatis(&times, alpha, tails == 2.0, number(rest)).unwrap(),
+        "haybittle_peto" => {
+            shapes::haybittle_peto(&times, alpha, tails == 2.0, number(rest)).unwrap()
+        }
+        "futility" | "binding" => {
             let (gamma, b) = rest.split_once(':').unwrap();
             beta = number(b);
-            futility = Some((
+            futility = Some(Futility {
                 beta,
-                Spending::HwangShihDecani {
+                spending: Spending::HwangShihDecani {
                     gamma: number(gamma),
                 },
-            ));
+                binding: name == "binding",
+            });
             Spending::HwangShihDecani { gamma: -4.0 }
         }
         other => panic!("{other} is no spending function"),
@@ -47,7 +53,7 @@ fn case(id: &str) -> Case {
     Case {
         with_futility: futility.is_some(),
         plan: Plan {
-            information: parts[2].split(';').map(number).collect(),
+            information: times,
             alpha,
             spending,
             symmetric: tails == 2.0,

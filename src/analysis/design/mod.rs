@@ -4,10 +4,12 @@
 mod blinded;
 mod size;
 
-use crate::protocol::{Better, Futility, Hypothesis, Looks, Protocol};
+use crate::protocol::{self, Better, Hypothesis, Looks, Protocol};
 use crate::statistics::Alternative;
 use crate::statistics::distributions::normal_upper;
-use crate::statistics::sequential::{Boundaries, Plan, PlanFault, Spending, inflation};
+use crate::statistics::sequential::{
+    Boundaries, Futility, Plan, PlanFault, Spending, inflation, shapes,
+};
 pub use blinded::{Pooled, Reestimated};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -16,20 +18,23 @@ pub use size::{SampleSize, Sized};
 /// Power for which a size is computed where the protocol names none, and type II error of futility.
 const USUAL_POWER: f64 = 0.9;
 
+/// Boundary of Haybittle and Peto before the last look, where the protocol names none.
+const USUAL_INTERIM: f64 = 3.0;
+
 /// One planned look.
 #[derive(Debug, Clone, Serialize, PartialEq)]
 pub struct Look {
     pub information: f64,
     /// Z in the direction of the hypothesis from which on it is shown.
     pub upper: f64,
-    /// Z below which the opposite is shown, in a two-sided trial.
+    /// Z below which the opposite is shown in a two-sided trial, or harm where it is planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower: Option<f64>,
     /// Type I error spent up to here, over both sides where there are two.
     pub alpha_spent: f64,
     /// The p-value of a test with one look that has this boundary.
     pub nominal_p: f64,
-    /// Z below which a stop for futility is advised; not binding.
+    /// Z below which a stop for futility is advised, or, where it binds, made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub futility: Option<f64>,
     /// Chance of first crossing `upper` here, without an effect and under the planned one.
@@ -78,6 +83,9 @@ pub struct Design {
     /// Mean of z at full information under the planned effect.
     #[serde(skip)]
     pub drift: f64,
+    /// How the error is spent.
+    #[serde(skip)]
+    pub spending: Spending,
     /// The size computed anew from blinded interim data, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reestimated: Option<Reestimated>,
@@ -91,7 +99,16 @@ impl Design {
         let (alpha, symmetric) = error_of_one_side(protocol);
         let wanted = protocol.sample_size.as_ref();
         let power = wanted.and_then(|size| size.power).unwrap_or(USUAL_POWER);
-        let boundaries = Boundaries::of(&plan(analysis.looks.as_ref(), alpha, symmetric, power))?;
+        let plan = plan(analysis.looks.as_ref(), alpha, symmetric, power)?;
+        let boundaries = Boundaries::of(&plan)?;
+        let harm = match analysis
+            .looks
+            .as_ref()
+            .and_then(|looks| Some((looks, looks.harm?)))
+        {
+            Some((looks, error)) => Some(harm(looks, &looks.information, error)?),
+            None => None,
+        };
         let drift = boundaries
             .drift
             .unwrap_or_else(|| boundaries.drift_for(power));
@@ -120,11 +137,12 @@ impl Design {
             alternative,
             alpha: analysis.alpha,
             sides: analysis.sides,
-            looks: looks(&boundaries, drift, symmetric),
+            looks: looks(&boundaries, drift, symmetric, harm.as_deref()),
             inflation,
             power: curve(&boundaries, drift, &sample_size),
             sample_size,
             drift,
+            spending: plan.spending,
             reestimated: None,
             warnings,
         })
@@ -156,21 +174,33 @@ pub(super) fn error_of_one_side(protocol: &Protocol) -> (f64, bool) {
 }
 
 /// The plan of boundaries in the direction of success; without looks, one at the end.
-fn plan(looks: Option<&Looks>, alpha: f64, symmetric: bool, power: f64) -> Plan {
-    let spending = looks.map_or(Spending::ObrienFleming, spending_of);
-    let advised = looks.filter(|looks| looks.futility == Futility::NonbindingBeta && !symmetric);
-    Plan {
+fn plan(looks: Option<&Looks>, alpha: f64, symmetric: bool, power: f64) -> Result<Plan, PlanFault> {
+    let spending = match looks {
+        Some(looks) => spending_of(looks, alpha, symmetric)?,
+        None => Spending::ObrienFleming,
+    };
+    let planned = looks.filter(|looks| looks.futility != protocol::Futility::None && !symmetric);
+    Ok(Plan {
         information: looks.map_or_else(|| vec![1.0], |looks| looks.information.clone()),
         alpha,
-        spending,
         symmetric,
-        futility: advised.map(|looks| (looks.beta.unwrap_or(1.0 - power), spending)),
-    }
+        futility: planned.map(|looks| Futility {
+            beta: looks.beta.unwrap_or(1.0 - power),
+            spending: spending.clone(),
+            binding: looks.futility == protocol::Futility::BindingBeta,
+        }),
+        spending,
+    })
 }
 
-pub(super) fn spending_of(looks: &Looks) -> Spending {
+/// How the plan spends its error; shapes of boundaries by what they spend at the planned looks.
+pub(super) fn spending_of(
+    looks: &Looks,
+    alpha: f64,
+    symmetric: bool,
+) -> Result<Spending, PlanFault> {
     use crate::protocol::Spending as Named;
-    match looks.spending {
+    Ok(match looks.spending {
         Named::ObrienFleming => Spending::ObrienFleming,
         Named::Pocock => Spending::Pocock,
         Named::HwangShihDecani => Spending::HwangShihDecani {
@@ -179,10 +209,32 @@ pub(super) fn spending_of(looks: &Looks) -> Spending {
         Named::Power => Spending::Power {
             rho: looks.rho.unwrap_or(1.0),
         },
-    }
+        Named::WangTsiatis => {
+            let delta = looks.delta.unwrap_or_default();
+            shapes::wang_tsiatis(&looks.information, alpha, symmetric, delta)?
+        }
+        Named::HaybittlePeto => {
+            let z = looks.z.unwrap_or(USUAL_INTERIM);
+            shapes::haybittle_peto(&looks.information, alpha, symmetric, z)?
+        }
+    })
 }
 
-fn looks(boundaries: &Boundaries, drift: f64, symmetric: bool) -> Vec<Look> {
+/// The boundary of harm at these fractions: as far on the other side as its own error asks for, success not
+/// counted on it.
+pub(super) fn harm(looks: &Looks, information: &[f64], harm: f64) -> Result<Vec<f64>, PlanFault> {
+    let plan = Plan {
+        information: information.to_vec(),
+        alpha: harm,
+        spending: spending_of(looks, harm, false)?,
+        symmetric: false,
+        futility: None,
+    };
+    let found = Boundaries::of(&plan)?;
+    Ok(found.upper.into_iter().map(|z| -z).collect())
+}
+
+fn looks(boundaries: &Boundaries, drift: f64, symmetric: bool, harm: Option<&[f64]>) -> Vec<Look> {
     let sides = if symmetric { 2.0 } else { 1.0 };
     let (null, planned) = (
         boundaries.reached(0.0, false),
@@ -192,7 +244,7 @@ fn looks(boundaries: &Boundaries, drift: f64, symmetric: bool) -> Vec<Look> {
         .map(|k| Look {
             information: boundaries.information[k],
             upper: boundaries.upper[k],
-            lower: boundaries.lower.as_ref().map(|lower| lower[k]),
+            lower: boundaries.lower.as_deref().or(harm).map(|lower| lower[k]),
             alpha_spent: sides * boundaries.spent[k],
             nominal_p: sides * normal_upper(boundaries.upper[k]),
             futility: boundaries.futility.as_ref().map(|futility| futility[k]),

@@ -3,12 +3,12 @@
 use super::scaled::Scaled;
 use super::stages::{Stages, advice};
 use super::{AfterStop, AtLook, Boundary, Chances, Decision};
-use crate::analysis::design::{Design, error_of_one_side, spending_of};
+use crate::analysis::design::{Design, error_of_one_side, harm};
 use crate::analysis::settings::{Earlier, Look};
 use crate::protocol::{Futility, Looks, Protocol};
 use crate::statistics::distributions::normal_upper;
 use crate::statistics::sequential::{
-    Boundaries, Going, Plan, Spending, Stopped, repeated_interval,
+    self, Boundaries, Going, Plan, Spending, Stopped, repeated_interval,
 };
 
 /// Growth of the information fraction below which two looks count as one.
@@ -26,6 +26,8 @@ pub(super) struct Held<'a> {
     pub scaled: &'a Scaled,
     /// The planned maximum of the information.
     pub most: f64,
+    /// How the error is spent.
+    pub spending: Spending,
     /// Whether chances of success later on are wanted.
     pub chances: bool,
 }
@@ -48,12 +50,18 @@ impl Held<'_> {
         let boundaries = self.boundaries(&times, k == last)?;
         let upper = boundaries.upper[k - 1];
         let sides = if symmetric { 2.0 } else { 1.0 };
-        let futility = (self.looks.futility == Futility::NonbindingBeta && !symmetric && k < last)
-            .then(|| self.futility(&times))
-            .flatten();
+        let futility = match self.looks.futility {
+            Futility::NonbindingBeta if !symmetric && k < last => self.futility(&times),
+            Futility::BindingBeta if k < last => boundaries.futility.as_ref().map(|z| z[k - 1]),
+            _ => None,
+        };
+        let lower = match self.looks.harm {
+            Some(error) => Some(self.harm(&times, error, k == last)?),
+            None => symmetric.then_some(-upper),
+        };
         at.boundary = Some(Boundary {
             upper,
-            lower: symmetric.then_some(-upper),
+            lower,
             futility,
             alpha_spent: sides * boundaries.spent[k - 1],
             nominal_p: sides * normal_upper(upper),
@@ -62,7 +70,7 @@ impl Held<'_> {
         let z = at.weighted_z.unwrap_or(self.scaled.z);
         let decision = match z {
             z if z >= upper => Decision::Success,
-            z if symmetric && z <= -upper => Decision::Harm,
+            z if lower.is_some_and(|lower| z <= lower) => Decision::Harm,
             _ if k == last => Decision::NotShown,
             z if futility.is_some_and(|futility| z <= futility) => Decision::Futility,
             _ => Decision::Continue,
@@ -77,7 +85,8 @@ impl Held<'_> {
             at.repeated_confidence =
                 limits.map(|(lower, higher)| self.scaled.back(lower, higher, level));
         }
-        if decision == Decision::Continue || decision == Decision::Futility {
+        let advised = decision == Decision::Futility && !boundaries.binding;
+        if decision == Decision::Continue || advised {
             let going = self.going(&times);
             if self.chances {
                 at.chances = going.as_ref().map(|going| self.chances(going));
@@ -88,7 +97,7 @@ impl Held<'_> {
                 at.reestimation = Some(advice(self.protocol, self.scaled.z, going, rule));
             }
         } else {
-            let mut after = after_stop(&boundaries, k, self.scaled, z, level);
+            let mut after = after_stop(&boundaries, (k, symmetric), self.scaled, z, level);
             if stages.is_some() {
                 // The second stage is not as long as these boundaries count: effects have no scale there.
                 (after.median_unbiased, after.confidence) = (None, None);
@@ -166,9 +175,9 @@ impl Held<'_> {
         let plan = Plan {
             information: times.to_vec(),
             alpha,
-            spending: spending_of(self.looks),
+            spending: self.spending.clone(),
             symmetric,
-            futility: None,
+            futility: (self.looks.futility == Futility::BindingBeta).then(|| self.stops(true)),
         };
         let last = times.len() - 1;
         let spent: Vec<f64> = times
@@ -179,7 +188,34 @@ impl Held<'_> {
                     .spent(alpha, if ends && j == last { 1.0 } else { *t })
             })
             .collect();
-        Boundaries::spending(&plan, &spent).map_err(|fault| fault.to_string())
+        let made = match (&plan.futility, self.design) {
+            (None, _) => Boundaries::spending(&plan, &spent),
+            // The drift is that of the plan: boundaries that were held before do not move.
+            (Some(_), Some(design)) => Boundaries::binding(&plan, &spent, design.drift),
+            (Some(_), None) => return Err("the plan of futility has no solution".into()),
+        };
+        made.map_err(|fault| fault.to_string())
+    }
+
+    fn stops(&self, binding: bool) -> sequential::Futility {
+        let size = self.protocol.sample_size.as_ref();
+        let power = size.and_then(|size| size.power).unwrap_or(0.9);
+        sequential::Futility {
+            beta: self.looks.beta.unwrap_or(1.0 - power),
+            spending: self.spending.clone(),
+            binding,
+        }
+    }
+
+    /// The boundary of harm at this look; the last one spends all that is left.
+    fn harm(&self, times: &[f64], error: f64, ends: bool) -> Result<f64, String> {
+        let mut times = times.to_vec();
+        let last = times.len() - 1;
+        if ends {
+            times[last] = times[last].max(1.0);
+        }
+        let found = harm(self.looks, &times, error).map_err(|fault| fault.to_string())?;
+        Ok(found[last])
     }
 
     /// These fractions, and the planned ones of the looks to come.
@@ -195,19 +231,16 @@ impl Held<'_> {
 
     /// The futility boundary of the plan with the information that is there.
     fn futility(&self, times: &[f64]) -> Option<f64> {
-        let size = self.protocol.sample_size.as_ref();
-        let power = size.and_then(|size| size.power).unwrap_or(0.9);
         let information = self.with_later(times);
         if information.len() == times.len() {
             return None;
         }
-        let spending: Spending = spending_of(self.looks);
         let plan = Plan {
             information,
             alpha: error_of_one_side(self.protocol).0,
-            spending,
+            spending: self.spending.clone(),
             symmetric: false,
-            futility: Some((self.looks.beta.unwrap_or(1.0 - power), spending)),
+            futility: Some(self.stops(false)),
         };
         let found = Boundaries::of(&plan).ok()?.futility?;
         found.get(times.len() - 1).copied()
@@ -258,21 +291,30 @@ fn level(alpha: f64) -> f64 {
     ((1.0 - 2.0 * alpha) * 1e12).round() / 1e12
 }
 
-fn after_stop(boundaries: &Boundaries, k: usize, scaled: &Scaled, z: f64, level: f64) -> AfterStop {
+fn after_stop(
+    boundaries: &Boundaries,
+    (k, symmetric): (usize, bool),
+    scaled: &Scaled,
+    z: f64,
+    level: f64,
+) -> AfterStop {
     // In units of the information that is there, effects come out on the estimate's scale.
     let unit = scaled.information / boundaries.information[k - 1];
     let information: Vec<f64> = boundaries.information[..k]
         .iter()
         .map(|t| t * unit)
         .collect();
+    // Futility that binds takes part in the order of results, as the other side of a two-sided test does.
+    let binding = boundaries.futility.as_ref().filter(|_| boundaries.binding);
+    let lower = boundaries.lower.as_ref().or(binding);
     let at = |z: f64| Stopped {
         information: &information,
         upper: &boundaries.upper[..k - 1],
-        lower: boundaries.lower.as_ref().map(|lower| &lower[..k - 1]),
+        lower: lower.map(|lower| &lower[..k - 1]),
         z,
     };
     let upper_tail = at(z).p_value();
-    let p_value = if boundaries.lower.is_some() {
+    let p_value = if symmetric {
         // The other tail is that of the mirror image, which no subtraction rounds to 0.
         let lower_tail = at(-z).p_value();
         (2.0 * upper_tail.min(lower_tail)).min(1.0)

@@ -10,7 +10,7 @@ mod hold;
 mod scaled;
 mod stages;
 
-use super::design::{Design, error_of_one_side};
+use super::design::{Design, error_of_one_side, spending_of};
 use super::document::{Confidence, Entry};
 use super::settings::Settings;
 use crate::protocol::{Futility, Looks, Protocol};
@@ -48,9 +48,9 @@ crate::vocabulary! {
     /// What a look leads to.
     pub enum Decision {
         Success = "success",
-        /// The opposite direction, in a two-sided trial.
+        /// The opposite direction in a two-sided trial, or beyond the boundary of harm.
         Harm = "harm",
-        /// Advised, not binding.
+        /// Advised, or binding where it is planned so.
         Futility = "futility",
         Continue = "continue",
         /// The last look is over.
@@ -153,7 +153,7 @@ pub(super) fn of(protocol: &Protocol, monitored: &Monitored) -> Sequential {
             "each arm is held against the boundaries by itself: the error is that of one comparison".into(),
         );
     }
-    if looks.futility == Futility::NonbindingBeta && error_of_one_side(protocol).1 {
+    if looks.futility != Futility::None && error_of_one_side(protocol).1 {
         warnings.push("the plan of futility has no use in a trial with two sides".into());
     }
     let arms = primary
@@ -200,7 +200,19 @@ fn at_look(
     };
     at.fraction = Some(scaled.information / most);
     if let Some(look) = &monitored.settings.look {
+        let (alpha, symmetric) = error_of_one_side(protocol);
+        let spending = match design {
+            Some(design) => design.spending.clone(),
+            None => match spending_of(monitored.looks, alpha, symmetric) {
+                Ok(spending) => spending,
+                Err(fault) => {
+                    at.warnings.push(fault.to_string());
+                    return at;
+                }
+            },
+        };
         let held = Held {
+            spending,
             protocol,
             looks: monitored.looks,
             design,

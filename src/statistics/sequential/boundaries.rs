@@ -18,8 +18,17 @@ pub struct Plan {
     pub spending: Spending,
     /// Stop in the opposite direction too, at the same error (a two-sided test).
     pub symmetric: bool,
-    /// Non-binding futility: type II error and how it is spent.
-    pub futility: Option<(f64, Spending)>,
+    pub futility: Option<Futility>,
+}
+
+/// How a trial stops without success.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Futility {
+    /// Type II error, and how it is spent.
+    pub beta: f64,
+    pub spending: Spending,
+    /// Success is made easier by it, so that it must be obeyed.
+    pub binding: bool,
 }
 
 /// What is wrong with a plan.
@@ -31,6 +40,8 @@ pub enum PlanFault {
     Alpha,
     #[error("beta must lie between 0 and 1")]
     Beta,
+    #[error("the looks before the last spend the whole error")]
+    Interim,
 }
 
 /// The boundaries of a plan, by look.
@@ -41,8 +52,10 @@ pub struct Boundaries {
     pub upper: Vec<f64>,
     /// Z below which the other direction is declared; none without a two-sided test.
     pub lower: Option<Vec<f64>>,
-    /// Z below which a stop for futility is advised. Non-binding: `upper` holds without it.
+    /// Z below which the trial stops for futility; unless it binds, `upper` holds without it.
     pub futility: Option<Vec<f64>>,
+    /// Whether futility binds.
+    pub binding: bool,
     /// Type I error spent up to each look, in the direction of success.
     pub spent: Vec<f64>,
     /// The drift at which the plan has its power, where futility is planned.
@@ -109,20 +122,85 @@ impl Boundaries {
             upper,
             lower,
             futility: None,
+            binding: false,
             spent: spent.to_vec(),
             drift: None,
         };
-        if let Some((beta, spending)) = plan.futility {
-            let (futility, drift) = boundaries.solve_futility(beta, spending);
-            boundaries.futility = Some(futility);
-            boundaries.drift = Some(drift);
+        match &plan.futility {
+            Some(futility) if futility.binding => boundaries.bind(plan, futility),
+            Some(futility) => {
+                let (futility, drift) =
+                    boundaries.solve_futility(futility.beta, &futility.spending);
+                boundaries.futility = Some(futility);
+                boundaries.drift = Some(drift);
+            }
+            None => {}
         }
         Ok(boundaries)
     }
 
+    /// Boundaries of success and futility that count on each other, meeting at the last look.
+    fn bind(&mut self, plan: &Plan, futility: &Futility) {
+        let gap = |drift: f64| {
+            let (upper, lower) = self.bound_at(plan, futility, drift);
+            lower[lower.len() - 1] - upper[upper.len() - 1]
+        };
+        let drift = brent(0.0, 30.0, gap);
+        let (upper, mut lower) = self.bound_at(plan, futility, drift);
+        let last = lower.len() - 1;
+        lower[last] = upper[last];
+        (self.upper, self.futility, self.drift) = (upper, Some(lower), Some(drift));
+        self.binding = true;
+    }
+
+    /// The same with a drift that is given: that of the plan, where looks come at other fractions than planned. The
+    /// two meet at the end of the plan only.
+    pub fn binding(plan: &Plan, spent: &[f64], drift: f64) -> Result<Self, PlanFault> {
+        let without = Plan {
+            futility: None,
+            ..plan.clone()
+        };
+        let mut boundaries = Self::spending(&without, spent)?;
+        if let Some(futility) = &plan.futility {
+            let (upper, lower) = boundaries.bound_at(plan, futility, drift);
+            (boundaries.upper, boundaries.futility) = (upper, Some(lower));
+            boundaries.drift = Some(drift);
+            boundaries.binding = true;
+        }
+        Ok(boundaries)
+    }
+
+    /// Look by look the upper boundary that spends the type I error without an effect, and the lower one that
+    /// spends the type II error under the drift, each among those who were not stopped by either before.
+    fn bound_at(&self, plan: &Plan, futility: &Futility, drift: f64) -> (Vec<f64>, Vec<f64>) {
+        let (mut null, mut planned) = (Walk::new(0.0), Walk::new(drift));
+        let (mut upper, mut lower) = (Vec::new(), Vec::new());
+        let (mut spent, mut missed) = (0.0, 0.0);
+        for (k, time) in plan.information.iter().copied().enumerate() {
+            let step = (self.spent[k] - spent).max(f64::MIN_POSITIVE).ln();
+            let high = brent(-FARTHEST, FARTHEST, |z| {
+                step - null.above(time, z).max(1e-305).ln()
+            });
+            let total = futility.spending.spent(futility.beta, time);
+            let step = (total - missed).max(f64::MIN_POSITIVE).ln();
+            let low = below(&planned, time, step);
+            let last = k + 1 == plan.information.len();
+            // Before the end nobody who could succeed is stopped; at the end the two have to meet.
+            let low = if last { low } else { low.min(high) };
+            (spent, missed) = (self.spent[k], total);
+            if !last {
+                null.advance(time, low, high);
+                planned.advance(time, low, high);
+            }
+            upper.push(high);
+            lower.push(low);
+        }
+        (upper, lower)
+    }
+
     /// The futility boundary that spends `beta` under the drift at which it meets the upper one at
     /// the last look, and this drift.
-    fn solve_futility(&self, beta: f64, spending: Spending) -> (Vec<f64>, f64) {
+    fn solve_futility(&self, beta: f64, spending: &Spending) -> (Vec<f64>, f64) {
         let last = *self.upper.last().expect("at least one look");
         let gap = |drift: f64| {
             let at_end = *self
@@ -139,19 +217,14 @@ impl Boundaries {
         (bounds, drift)
     }
 
-    fn futility_at(&self, beta: f64, spending: Spending, drift: f64) -> Vec<f64> {
+    fn futility_at(&self, beta: f64, spending: &Spending, drift: f64) -> Vec<f64> {
         let mut walk = Walk::new(drift);
         let mut before = 0.0;
         let mut bounds = Vec::with_capacity(self.upper.len());
         for (time, upper) in self.information.iter().zip(&self.upper) {
             let total = spending.spent(beta, *time);
             let step = (total - before).max(f64::MIN_POSITIVE).ln();
-            let excess = |z: f64| walk.below(*time, z).max(1e-305).ln() - step;
-            // Under a large drift too few are left to spend the error on: no bound is far enough.
-            let solved = match excess(FARTHEST) < 0.0 {
-                true => FARTHEST,
-                false => brent(-FARTHEST, FARTHEST, excess),
-            };
+            let solved = below(&walk, *time, step);
             // Before the end nobody who could succeed is stopped; at the end the two have to meet.
             let last = bounds.len() + 1 == self.upper.len();
             let bound = if last { solved } else { solved.min(*upper) };
@@ -164,7 +237,7 @@ impl Boundaries {
         bounds
     }
 
-    /// The chances under a drift; whether futility is obeyed is asked, because it does not bind.
+    /// The chances under a drift; whether futility is obeyed is asked where it does not bind.
     pub fn reached(&self, drift: f64, obey_futility: bool) -> Reached {
         let mut walk = Walk::new(drift);
         let looks = self.upper.len();
@@ -172,7 +245,8 @@ impl Boundaries {
         let mut expected = 0.0;
         let mut going_on = 1.0;
         for (k, (time, upper)) in self.information.iter().zip(&self.upper).enumerate() {
-            let futility = self.futility.as_ref().filter(|_| obey_futility);
+            let obeyed = obey_futility || self.binding;
+            let futility = self.futility.as_ref().filter(|_| obeyed);
             let lower = futility
                 .or(self.lower.as_ref())
                 .map_or(f64::NEG_INFINITY, |bounds| bounds[k]);
@@ -214,6 +288,16 @@ pub fn inflation(drift: f64, alpha: f64, power: f64) -> f64 {
     (drift / fixed).powi(2)
 }
 
+/// The bound below which the logarithm of the chance is this one.
+fn below(walk: &Walk, time: f64, log_chance: f64) -> f64 {
+    let excess = |z: f64| walk.below(time, z).max(1e-305).ln() - log_chance;
+    // Under a large drift too few are left to spend the error on: no bound is far enough.
+    match excess(FARTHEST) < 0.0 {
+        true => FARTHEST,
+        false => brent(-FARTHEST, FARTHEST, excess),
+    }
+}
+
 fn check(plan: &Plan) -> Result<(), PlanFault> {
     let times = &plan.information;
     let increasing = times.windows(2).all(|pair| pair[0] < pair[1]);
@@ -225,7 +309,8 @@ fn check(plan: &Plan) -> Result<(), PlanFault> {
     }
     if plan
         .futility
-        .is_some_and(|(beta, _)| !(beta > 0.0 && beta < 1.0))
+        .as_ref()
+        .is_some_and(|futility| !(futility.beta > 0.0 && futility.beta < 1.0))
     {
         return Err(PlanFault::Beta);
     }
@@ -286,7 +371,7 @@ mod tests {
         for (spending, three, five) in cases {
             // The tables give six places.
             near(
-                &Boundaries::of(&plan(3, spending)).unwrap().upper,
+                &Boundaries::of(&plan(3, spending.clone())).unwrap().upper,
                 &three,
                 1e-6,
             );
@@ -302,7 +387,11 @@ mod tests {
     #[test]
     fn futility_and_inflation_are_those_of_rpact() {
         let with_futility = Plan {
-            futility: Some((0.1, Spending::HwangShihDecani { gamma: -2.0 })),
+            futility: Some(Futility {
+                beta: 0.1,
+                spending: Spending::HwangShihDecani { gamma: -2.0 },
+                binding: false,
+            }),
             ..plan(3, Spending::HwangShihDecani { gamma: -4.0 })
         };
         let found = Boundaries::of(&with_futility).unwrap();

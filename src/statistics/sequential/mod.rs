@@ -8,10 +8,11 @@
 pub mod always;
 mod boundaries;
 mod inference;
+pub mod shapes;
 mod spending;
 mod walk;
 
-pub use boundaries::{Boundaries, Plan, PlanFault, Reached, inflation};
+pub use boundaries::{Boundaries, Futility, Plan, PlanFault, Reached, inflation};
 pub use inference::{
     Going, Promising, Reestimated, Stagewise, Stopped, Zone, cui_hung_wang, reestimate,
     repeated_interval,
