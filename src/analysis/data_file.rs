@@ -11,10 +11,14 @@ use crate::document::Invalid;
 use crate::protocol::canonical::{nfc, sha256};
 use crate::protocol::{Endpoint, EndpointKind, Factor, FactorKind, Protocol};
 use crate::statistics::survival::Observation;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Faults beyond this number are counted only.
 const MOST_FAULTS: usize = 50;
+
+/// Weights that are usable: beyond, nothing but rounding would be left of the others.
+const WEIGHTS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 
 /// Columns that are known beside those of the protocol.
 const OTHERS: [&str; 4] = ["enrolled_on", "cluster", "received", "weight"];
@@ -78,7 +82,10 @@ impl Dataset {
 }
 
 /// The values of the primary endpoint alone, without a look at the arms: the column `arm` need not be there.
-pub(super) fn blinded_values(protocol: &Protocol, bytes: &[u8]) -> Result<Values, Vec<Invalid>> {
+pub(super) fn blinded_values(
+    protocol: &Protocol,
+    bytes: &[u8],
+) -> Result<(Values, Vec<String>), Vec<Invalid>> {
     let mut file = File::parse(bytes)?;
     let endpoint = protocol
         .endpoint(&protocol.analysis.primary)
@@ -95,9 +102,9 @@ pub(super) fn blinded_values(protocol: &Protocol, bytes: &[u8]) -> Result<Values
     }
     if file.faults.is_empty() {
         file.check_participants();
-        let (values, _) = file.endpoint(endpoint, &mut BTreeMap::new());
+        let made = file.endpoint(endpoint, &mut BTreeMap::new());
         if file.faults.is_empty() {
-            return Ok(values);
+            return Ok(made);
         }
     }
     Err(file.settle())
@@ -107,6 +114,7 @@ impl File {
     fn parse(bytes: &[u8]) -> Result<Self, Vec<Invalid>> {
         // A byte order mark, as spreadsheets write it, is no part of the first name.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let bytes = &without_returns(bytes)[..];
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .from_reader(bytes);
@@ -118,6 +126,7 @@ impl File {
         let mut columns = HashMap::new();
         for (place, name) in header.iter().enumerate() {
             if columns.insert(nfc(name), place).is_some() {
+                let name = printable(name);
                 return Err(fault(1, format!("the column {name} stands twice")));
             }
         }
@@ -206,6 +215,7 @@ impl File {
         ignored.sort_unstable();
         ignored
             .into_iter()
+            .map(|name| printable(name))
             .map(|name| format!("the column {name} is not in the protocol and was left out"))
             .collect()
     }
@@ -280,12 +290,17 @@ impl File {
         }
         let mut weights = self.numbers("weight");
         for (row, weight) in weights.iter_mut().enumerate() {
-            if weight.is_some_and(|weight| weight < 0.0) {
-                self.fault(Some(row), "weight", "is negative");
+            let usable = |weight: f64| weight == 0.0 || WEIGHTS.contains(&weight);
+            if weight.is_some_and(|weight| !usable(weight)) {
+                self.fault(
+                    Some(row),
+                    "weight",
+                    "is neither 0 nor from 0.000000001 to 1000000000",
+                );
             }
             *weight = weight.filter(|weight| *weight > 0.0);
         }
-        weights.iter().any(Option::is_some).then_some(weights)
+        Some(weights)
     }
 
     fn check_participants(&mut self) {
@@ -421,6 +436,25 @@ impl File {
         }
         (Values::Time(observations), warnings)
     }
+}
+
+/// The same text with lines that end as on Unix: else the reader counts a line too few.
+fn without_returns(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if !bytes.windows(2).any(|pair| pair == b"\r\n") {
+        return Cow::Borrowed(bytes);
+    }
+    let mut kept = Vec::with_capacity(bytes.len());
+    for (i, byte) in bytes.iter().enumerate() {
+        if *byte != b'\r' || bytes.get(i + 1) != Some(&b'\n') {
+            kept.push(*byte);
+        }
+    }
+    Cow::Owned(kept)
+}
+
+/// A column's name as it may be printed on a terminal.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 fn csv_fault(error: &csv::Error) -> String {

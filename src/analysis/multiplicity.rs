@@ -2,9 +2,9 @@
 
 use super::document::{Confidence, Entry};
 use super::plan::{Run, primary_asked, question};
-use crate::protocol::{FamilyMethod, Protocol};
-use crate::statistics::Question;
+use crate::protocol::{FamilyMethod, Hypothesis, Protocol};
 use crate::statistics::multiplicity::{Method, adjust};
+use crate::statistics::{Alternative, Question};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -24,8 +24,9 @@ pub struct Comparison {
     pub p_value: f64,
     /// Adjusted p-values by method.
     pub adjusted: BTreeMap<&'static str, f64>,
-    /// Whether the planned method rejects; null without one, and at looks, whose boundaries decide.
-    pub rejected: Option<bool>,
+    /// Whether the planned method rejects, and the estimate (where there is one) lies on the side of the benefit; null
+    /// without a method, and at looks, whose boundaries decide.
+    pub shown: Option<bool>,
     /// Limits that hold for all comparisons together (Bonferroni).
     pub simultaneous: Option<Confidence>,
 }
@@ -60,7 +61,9 @@ pub(super) fn of(run: &Run, entries: &[Entry]) -> Option<Multiplicity> {
             arm: entry.arm.clone().unwrap_or_default(),
             p_value: p[i],
             adjusted: adjusted.iter().map(|(method, p)| (*method, p[i])).collect(),
-            rejected: counting.as_ref().map(|p| p[i] <= plan.alpha),
+            shown: counting
+                .as_ref()
+                .map(|p| p[i] <= plan.alpha && beneficial(run.protocol, entry)),
             simultaneous: simultaneous(run, entry, p.len()),
         })
         .collect();
@@ -69,6 +72,24 @@ pub(super) fn of(run: &Run, entries: &[Entry]) -> Option<Multiplicity> {
         planned,
         comparisons,
     })
+}
+
+/// Whether the estimate lies on the side of the benefit of its null; a test without an estimate has no side.
+fn beneficial(protocol: &Protocol, entry: &Entry) -> bool {
+    let endpoint = protocol.endpoint(&entry.endpoint);
+    let known = endpoint.and_then(|e| Some((e, protocol.primary_estimator(e).ok()?)));
+    let (Some((endpoint, known)), Some(estimate), Some(null)) = (known, entry.estimate, entry.null)
+    else {
+        return true;
+    };
+    match protocol.analysis.hypothesis {
+        // The nearer margin is reported, and p speaks of both.
+        Hypothesis::Equivalence => true,
+        _ => match endpoint.toward_benefit(known) {
+            Alternative::Less => estimate < null,
+            _ => estimate > null,
+        },
+    }
 }
 
 /// The p-values of the compared arms, adjusted by the planned method; none where none is planned.

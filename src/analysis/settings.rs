@@ -39,6 +39,14 @@ pub struct Earlier {
 }
 
 impl Earlier {
+    /// Whether an analysis can have printed it.
+    pub fn is_possible(&self) -> bool {
+        let above = |value: f64| value > 0.0 && value < 1e100;
+        above(self.fraction)
+            && self.information.is_none_or(above)
+            && self.z.is_none_or(|z| z.abs() <= 37.0)
+    }
+
     /// Reads them, by arm, from the document of an analysis that was a look.
     pub fn of_document(document: &Value) -> BTreeMap<String, Self> {
         let arms = document["sequential"]["arms"].as_array();

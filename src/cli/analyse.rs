@@ -8,7 +8,7 @@ use crate::randomization::Seed;
 use crate::report;
 use clap::ValueEnum;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -114,8 +114,18 @@ fn earlier(
             return Err(fault("is a look that another file told already"));
         }
         *arms = Earlier::of_document(&document);
+        let listed = document["sequential"]["arms"]
+            .as_array()
+            .map_or(0, Vec::len);
+        let compared: BTreeSet<&String> = protocol.compared().map(|arm| &arm.id).collect();
+        if listed != compared.len() || !arms.keys().all(|arm| compared.contains(arm)) {
+            return Err(fault("does not tell of each arm once"));
+        }
         if arms.is_empty() {
             return Err(fault("tells no information"));
+        }
+        if !arms.values().all(Earlier::is_possible) {
+            return Err(fault("tells numbers that no look can have"));
         }
     }
     Ok(found)

@@ -31,6 +31,11 @@ pub fn run(options: &Options) -> Done {
     let mut design = Design::of(&protocol)
         .map_err(|fault| Stopped::input(format!("{}: {fault}", options.protocol.display())))?;
     if let Some(path) = &options.blinded {
+        if matches!(options.format, Format::Svg) {
+            return Err(Stopped::input(
+                "--blinded has no figure: ask for text or json",
+            ));
+        }
         design
             .reestimate(&protocol, &read_file(path)?)
             .map_err(|faults| Stopped::faults(path, &faults))?;

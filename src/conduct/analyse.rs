@@ -104,7 +104,7 @@ pub fn ask(
         if let Some(look) = request.look {
             a_look_is_made_once(tx, trial, look as i32, planned as i32, request.data_cut)?;
             if looks.is_some_and(|looks| looks.reestimation.is_some()) && look as usize == planned {
-                the_look_before_was_made(tx, trial, look as i32 - 1)?;
+                the_look_before_was_made(tx, trial, look as i32 - 1, request.data_cut)?;
             }
         }
         // The head of the ledger is locked by now: no other look is being counted.
@@ -159,19 +159,38 @@ fn a_look_is_made_once(
     Ok(())
 }
 
-/// The last look of a trial that may have been enlarged weighs what the look before had.
+/// The last look of a trial that may have been enlarged weighs what the look before had: it must have been made
+/// over a cut no later, and not have ended without z and information.
 fn the_look_before_was_made(
     tx: &mut crate::store::Tx,
     trial: &str,
     before: i32,
+    cut: i64,
 ) -> Result<(), Refusal> {
-    match tx.list_looks(trial, before)?.is_empty() {
-        false => Ok(()),
-        true => Err(Refusal::field(
-            "look",
-            format!("look {before} comes first: the trial may be enlarged after it"),
-        )),
+    for row in tx.list_looks(trial, before)? {
+        if row.data_cut > cut {
+            continue;
+        }
+        let usable = match tx.find_result(&row.id)? {
+            None => true,
+            Some(kept) => kept.result.is_some_and(|text| {
+                let document: Value = serde_json::from_str(&text).unwrap_or_default();
+                let earlier = Earlier::of_document(&document);
+                earlier
+                    .values()
+                    .any(|had| had.z.is_some() && had.information.is_some())
+            }),
+        };
+        if usable {
+            return Ok(());
+        }
     }
+    Err(Refusal::field(
+        "look",
+        format!(
+            "look {before} comes first, over a cut no later and with a result: the trial may be enlarged after it"
+        ),
+    ))
 }
 
 /// Computes an analysis on a thread of its own, unless this process is at it already.
@@ -255,15 +274,19 @@ pub fn wait(service: &Service, id: &str) {
 }
 
 fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
-    let (row, data) = service.store.read(|tx| {
+    let (row, done) = service.store.read(|tx| {
         let row = tx.find_analysis(id)?.ok_or(Refusal::NotFound("analysis"))?;
-        if tx.find_result(id)?.is_some() {
-            return Ok((row, None));
-        }
-        let data = CutData::load(tx, &row.trial_id, row.data_cut)?;
-        Ok::<_, Refusal>((row, Some(data)))
+        let done = tx.find_result(id)?.is_some();
+        Ok::<_, Refusal>((row, done))
     })?;
-    let Some(data) = data else { return Ok(()) };
+    if done {
+        return Ok(());
+    }
+    // Earlier looks first: each holds its whole cut in memory while it is computed.
+    let settings = settings(service, &row)?;
+    let data = service
+        .store
+        .read(|tx| CutData::load(tx, &row.trial_id, row.data_cut))?;
     let registration = service
         .store
         .read(|tx| service.registration(tx, &row.trial_id, row.registration))?;
@@ -274,7 +297,6 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
     let document = if row.pooled {
         run_pooled(&registration.protocol, digest, &dataset)
     } else {
-        let settings = settings(service, &row)?;
         run(&registration.protocol, digest, &dataset, &settings)
     };
     let result = serde_json::to_string(&document)
@@ -315,7 +337,12 @@ fn earlier_look(
         .iter()
         .filter(|before| before.data_cut <= row.data_cut)
     {
-        finish(service, &before.id)?;
+        // One that fails is not known; its own computation tells why.
+        match catch_unwind(AssertUnwindSafe(|| finish(service, &before.id))) {
+            Ok(Err(Refusal::Store(error))) => return Err(Refusal::Store(error)),
+            Ok(Ok(())) => {}
+            _ => continue,
+        }
         let kept = service.store.read(|tx| tx.find_result(&before.id))?;
         let Some(text) = kept.and_then(|kept| kept.result) else {
             continue;

@@ -23,6 +23,7 @@ pub(super) fn all(protocol: &Protocol, faults: &Faults) {
     }
     enlargement(protocol, faults);
     stops(protocol, faults);
+    power(protocol, faults);
     named_factors(protocol, faults);
     costs(protocol, faults);
     family(protocol, faults);
@@ -98,7 +99,21 @@ fn assumed_effect(protocol: &Protocol, endpoint: &Endpoint, entry: &Entry, fault
     let null = match plan.hypothesis {
         Hypothesis::Superiority if plan.sides == 1 => none,
         Hypothesis::NonInferiority => plan.margin.unwrap_or(none),
-        _ => return,
+        Hypothesis::Equivalence => {
+            let margin = plan.margin.unwrap_or(f64::INFINITY);
+            let within = match ratio {
+                true => effect > 0.0 && effect.ln().abs() < margin.ln().abs(),
+                false => effect.abs() < margin,
+            };
+            if !within {
+                faults.add(
+                    "sample_size.assume.effect",
+                    "does not lie within the margins",
+                );
+            }
+            return;
+        }
+        Hypothesis::Superiority => return,
     };
     let harmful = match endpoint.toward_benefit(entry) {
         Alternative::Less => effect > null,
@@ -127,6 +142,12 @@ fn confidence_sequence(protocol: &Protocol, endpoint: &Endpoint, entry: &Entry, 
     let field = "analysis.looks.confidence_sequence";
     if !share {
         faults.add(field, "takes a difference of risks as the primary estimate");
+    }
+    if protocol.draws_units() || entry.id.ends_with("_clustered") {
+        faults.add(
+            field,
+            "counts participants one by one: not for units that are drawn whole",
+        );
     }
     let planned = protocol.sample_size.as_ref().and_then(|size| size.planned);
     if planned.is_none() {
@@ -169,6 +190,21 @@ fn stops(protocol: &Protocol, faults: &Faults) {
             "analysis.looks.futility",
             "cannot bind in a trial that may be enlarged",
         );
+    }
+}
+
+/// The size is that at which both boundaries meet, so that beta and power are one number.
+fn power(protocol: &Protocol, faults: &Faults) {
+    let plan = &protocol.analysis;
+    let Some(power) = protocol.sample_size.as_ref().and_then(|size| size.power) else {
+        return;
+    };
+    if power <= plan.alpha {
+        faults.add("sample_size.power", "must be above analysis.alpha");
+    }
+    let beta = plan.looks.as_ref().and_then(|looks| looks.beta);
+    if beta.is_some_and(|beta| (beta - (1.0 - power)).abs() > 1e-9) {
+        faults.add("analysis.looks.beta", "must be 1 - sample_size.power");
     }
 }
 
@@ -301,6 +337,12 @@ fn primary_estimator(protocol: &Protocol, endpoint: &Endpoint, faults: &Faults) 
         faults.add(
             "analysis.estimator",
             "does not test whether the arms differ",
+        );
+    }
+    if protocol.analysis.looks.is_some() && chosen.needs_weights() {
+        faults.add(
+            "analysis.estimator",
+            "has no information that could be planned: its weights are not known before",
         );
     }
     let no_z = ["randomization_test", "gray_test", "fisher_exact"];

@@ -1,6 +1,7 @@
 //! `[analysis.looks]`: when the trial is looked at, and what a look may change.
 
 use crate::document::Object;
+use crate::statistics::sequential::Promising;
 
 crate::vocabulary! {
     /// How the error rate is spent over the looks.
@@ -26,6 +27,9 @@ crate::vocabulary! {
     }
 }
 
+/// Growth of the information between two looks: less is no growth.
+const LEAST_APART: f64 = 0.001 - 1e-12;
+
 /// The planned looks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looks {
@@ -44,7 +48,8 @@ pub struct Looks {
     /// Error of a stop for harm, in a trial with one side.
     pub harm: Option<f64>,
     pub confidence_sequence: ConfidenceSequence,
-    pub reestimation: Option<Reestimation>,
+    /// The rule by which the rest of the trial may grow after the look before the last.
+    pub reestimation: Option<Promising>,
 }
 
 crate::vocabulary! {
@@ -57,17 +62,6 @@ crate::vocabulary! {
         /// The same, stitched over epochs.
         Stitched = "stitched",
     }
-}
-
-/// The rule by which the rest of the trial may grow after the look before the last (the promising zone).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reestimation {
-    /// Conditional power under the trend below which nothing is changed.
-    pub least: f64,
-    /// Conditional power that is aimed at.
-    pub target: f64,
-    /// The most that the rest of the information is multiplied by.
-    pub most: f64,
 }
 
 impl Looks {
@@ -88,15 +82,21 @@ impl Looks {
             .unwrap_or(ConfidenceSequence::Asymptotic);
         let reestimation = object
             .object("reestimation")
-            .and_then(|rule| Reestimation::read(&rule));
+            .and_then(|rule| read_promising(&rule));
         object.finish();
         if reestimation.is_some() && information.len() < 2 {
             object.fault("reestimation", "needs a look before the last one");
         }
         let increasing = information.windows(2).all(|pair| pair[0] < pair[1]);
         let within = information.first().is_some_and(|first| *first > 0.0);
+        let apart = |pair: &[f64]| pair[1] - pair[0] >= LEAST_APART;
         if !increasing || !within || information.last() != Some(&1.0) {
             object.fault("information", "must increase from above 0 to exactly 1");
+        } else if information[0] < LEAST_APART || !information.windows(2).all(apart) {
+            object.fault(
+                "information",
+                "must begin at 0.001 and grow by 0.001 at least",
+            );
         }
         if information.len() > 100 {
             object.fault("information", "must list at most 100 looks");
@@ -144,23 +144,22 @@ impl Looks {
     }
 }
 
-impl Reestimation {
-    fn read(object: &Object) -> Option<Self> {
-        let least = object.required::<f64>("least");
-        let target = object.required::<f64>("target");
-        let most = object.required::<f64>("most");
-        object.finish();
-        let rule = Self {
-            least: least?,
-            target: target?,
-            most: most?,
-        };
-        if !(rule.least > 0.0 && rule.least < rule.target && rule.target < 1.0) {
-            object.fault("least", "must lie between 0 and target, and target below 1");
-        }
-        if !(rule.most > 1.0 && rule.most <= 100.0) {
-            object.fault("most", "must lie above 1, and be at most 100");
-        }
-        Some(rule)
+/// `[analysis.looks.reestimation]`.
+fn read_promising(object: &Object) -> Option<Promising> {
+    let least = object.required::<f64>("least");
+    let target = object.required::<f64>("target");
+    let most = object.required::<f64>("most");
+    object.finish();
+    let rule = Promising {
+        least: least?,
+        target: target?,
+        most: most?,
+    };
+    if !(rule.least > 0.0 && rule.least < rule.target && rule.target < 1.0) {
+        object.fault("least", "must lie between 0 and target, and target below 1");
     }
+    if !(rule.most > 1.0 && rule.most <= 100.0) {
+        object.fault("most", "must lie above 1, and be at most 100");
+    }
+    Some(rule)
 }

@@ -22,7 +22,7 @@ pub use check_scheme::unit_faults;
 pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
 pub use family::{Family, FamilyMethod};
 pub use level::level_fault;
-pub use looks::{ConfidenceSequence, Futility, Looks, Reestimation, Spending};
+pub use looks::{ConfidenceSequence, Futility, Looks, Spending};
 pub use read::{from_json, from_toml, from_value, place_of};
 pub use sample_size::{Assumptions, SampleSize};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};
@@ -206,8 +206,9 @@ impl Protocol {
         let listed = endpoint.estimators.iter().flatten().next();
         match named.or(listed) {
             Some(text) => catalogue::usable(text, endpoint.outcome()),
+            // What is made only where the data have a column cannot be what the plan rests on.
             None => catalogue::defaults(endpoint.outcome(), self.draws_units())
-                .next()
+                .find(|entry| !entry.needs_weights() && !entry.needs_received())
                 .map(|entry| Asked {
                     entry,
                     option: None,

@@ -96,10 +96,16 @@ fn reestimated(anew: &Reestimated) -> String {
         "\nComputed anew from {} participants with a value ({} without), arms not looked at, data {}",
         anew.n, anew.missing, anew.data
     );
+    let pooled = &anew.pooled;
+    let _ = writeln!(
+        out,
+        "  pooled {}: {} (95% CI {} to {})",
+        pooled.of.replace('_', " "),
+        short(pooled.value),
+        short(pooled.lower),
+        short(pooled.upper)
+    );
     let told = [
-        ("pooled share", anew.pooled.share),
-        ("pooled mean", anew.pooled.mean),
-        ("pooled standard deviation", anew.pooled.standard_deviation),
         ("control arm", anew.assume.control),
         (
             "standard deviation within arms",
@@ -116,8 +122,13 @@ fn reestimated(anew: &Reestimated) -> String {
     if let Some(total) = anew.sample_size.total {
         let _ = writeln!(
             out,
-            "  participants for a power of {}: {total}",
-            anew.sample_size.power
+            "  participants for a power of {}: {total}{}",
+            anew.sample_size.power,
+            match anew.total_at_limits {
+                [Some(low), Some(high)] =>
+                    format!(" ({} to {} at those limits)", low.min(high), low.max(high)),
+                _ => String::new(),
+            }
         );
     }
     for warning in &anew.warnings {

@@ -2,7 +2,7 @@
 
 use super::numbers::{
     adjusted, aim, by_arm, counts, details, endpoint_label, enlarged, estimate, interval, p_value,
-    planned, rejected, short, test,
+    planned, short, shown, test,
 };
 use crate::analysis::Document;
 use crate::analysis::document::Entry;
@@ -60,7 +60,7 @@ fn several_arms(document: &Document) -> Markup {
                     @for comparison in &several.comparisons {
                         tr {
                             td { (comparison.arm) }
-                            td { (p_value(comparison.p_value)) (rejected(comparison)) }
+                            td { (p_value(comparison.p_value)) (shown(comparison)) }
                             td { (adjusted(comparison)) }
                             td { @if let Some(limits) = &comparison.simultaneous { (interval(limits)) } }
                         }

@@ -136,8 +136,8 @@ pub(super) fn planned(several: &Multiplicity) -> String {
 }
 
 /// What the planned method says of one of them.
-pub(super) fn rejected(comparison: &Comparison) -> &'static str {
-    match comparison.rejected {
+pub(super) fn shown(comparison: &Comparison) -> &'static str {
+    match comparison.shown {
         Some(true) => ", shown",
         Some(false) => ", not shown",
         None => "",
@@ -150,7 +150,7 @@ pub(super) fn enlarged(advice: &Reestimated) -> String {
         .participants
         .map_or(String::new(), |n| format!(", {n} participants"));
     format!(
-        "{} zone: conditional power {}; end at {:.2} of the planned information{participants}: {}",
+        "{} zone, conditional power {}: end at {:.2} of the planned information{participants}, conditional power then {}",
         advice.zone,
         short(advice.conditional_power),
         advice.information,

@@ -2,7 +2,7 @@
 
 use super::numbers::{
     adjusted, aim, by_arm, counts, details, endpoint_label, enlarged, estimate, interval, p_value,
-    planned, rejected, short, test,
+    planned, short, shown, test,
 };
 use crate::analysis::Document;
 use crate::analysis::flow::Flow;
@@ -78,7 +78,7 @@ fn several_arms(document: &Document) -> String {
             "  {}: p {}{}; {}",
             comparison.arm,
             p_value(comparison.p_value),
-            rejected(comparison),
+            shown(comparison),
             adjusted(comparison)
         );
     }
@@ -109,7 +109,7 @@ fn looks(document: &Document) -> String {
             "  {}{}{}{}{}",
             at.arm,
             part("information fraction", at.fraction),
-            part("z", at.z),
+            part("z", at.weighted_z.or(at.z)),
             part(
                 "boundary",
                 at.boundary.as_ref().map(|boundary| boundary.upper)
@@ -136,6 +136,9 @@ fn looks(document: &Document) -> String {
                 "      z with the stages weighed as planned: {}",
                 short(z)
             );
+        }
+        if let Some(after) = &at.after_stop {
+            let _ = writeln!(out, "      p after the stop: {}", p_value(after.p_value));
         }
         if let Some(advice) = &at.reestimation {
             let _ = writeln!(out, "      {}", enlarged(advice));

@@ -60,7 +60,12 @@ pub fn simulate(
                 Ok(outcome)
             })
             .collect::<Result<Vec<_>, ScenarioFault>>()?;
-        Ok::<_, ScenarioFault>(summary::of(&runs, scenario.effect, world.truth))
+        Ok::<_, ScenarioFault>(summary::of(
+            &runs,
+            scenario.effect,
+            world.truth,
+            most > size,
+        ))
     };
     Ok(Simulated {
         protocol: protocol.id.clone(),

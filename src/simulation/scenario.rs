@@ -131,6 +131,13 @@ impl Scenario {
                 "trials that are drawn elsewhere, or draw units, are not simulated".into(),
             );
         }
+        let primary = protocol.endpoint(&protocol.analysis.primary);
+        let chosen = primary.and_then(|endpoint| protocol.primary_estimator(endpoint).ok());
+        if chosen.is_some_and(|entry| entry.needs_weights() || entry.id.ends_with("_clustered")) {
+            return fault(
+                "the primary estimator needs weights or clusters, which no scenario has".into(),
+            );
+        }
         self.check_groups(protocol)?;
         self.check_values(protocol)
     }
@@ -138,8 +145,10 @@ impl Scenario {
     fn check_groups(&self, protocol: &Protocol) -> Result<(), ScenarioFault> {
         let fault = |text: String| Err(ScenarioFault(text));
         for group in &self.groups {
-            if group.share.is_nan() || group.share <= 0.0 || group.share.is_infinite() {
-                return fault("share of a group must be above 0".into());
+            if !(1e-9..=1e9).contains(&group.share) {
+                return fault(
+                    "share of a group must lie between 0.000000001 and 1000000000".into(),
+                );
             }
             for (id, level) in &group.levels {
                 match protocol.factor(id) {
@@ -237,6 +246,10 @@ impl Scenario {
                  the null is that of receiving"
                     .into(),
             );
+        }
+        if protocol.analysis.looks.is_some() && protocol.compared().count() > 1 {
+            warnings
+                .push("with looks and several arms the first compared arm alone decides".into());
         }
         if protocol.analysis.looks.is_none() {
             warnings.push("the protocol plans no looks: every trial goes to its end".into());

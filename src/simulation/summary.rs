@@ -95,7 +95,9 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<Mean> {
     })
 }
 
-pub(super) fn of(runs: &[Outcome], effect: f64, truth: Option<f64>) -> Operating {
+/// `grows` says that trials may be enlarged: then inference after the stop exists for early stops only, and a mean of
+/// these would be one of a selection.
+pub(super) fn of(runs: &[Outcome], effect: f64, truth: Option<f64>, grows: bool) -> Operating {
     let decided = |decision: Decision| share(runs.iter().map(|run| run.decision == Some(decision)));
     let looks = runs.iter().map(|run| run.stopped).max().unwrap_or(0);
     let away = |value: Option<f64>| value.zip(truth).map(|(value, truth)| value - truth);
@@ -112,9 +114,11 @@ pub(super) fn of(runs: &[Outcome], effect: f64, truth: Option<f64>) -> Operating
         participants: mean(runs.iter().map(|run| run.enrolled as f64)),
         weeks: mean(runs.iter().map(|run| run.weeks)),
         bias: mean(runs.iter().filter_map(|run| away(run.estimate))),
-        bias_median_unbiased: mean(runs.iter().filter_map(|run| away(run.median_unbiased))),
+        bias_median_unbiased: mean(runs.iter().filter_map(|run| away(run.median_unbiased)))
+            .filter(|_| !grows),
         coverage_fixed: some(share(runs.iter().filter_map(|run| run.covered))),
-        coverage_after_stop: some(share(runs.iter().filter_map(|run| run.covered_after_stop))),
+        coverage_after_stop: some(share(runs.iter().filter_map(|run| run.covered_after_stop)))
+            .filter(|_| !grows),
         coverage_always_valid: some(share(runs.iter().filter_map(|run| run.always_covered))),
         without_estimate: runs.iter().filter(|run| run.estimate.is_none()).count(),
     }

@@ -4,7 +4,7 @@ use super::scenario::{Scenario, ScenarioFault};
 use super::truth::{compared, truth};
 use crate::analysis::design::Design;
 use crate::analysis::multiplicity::by_plan;
-use crate::analysis::sequential::Decision;
+use crate::analysis::sequential::{Decision, Reestimated};
 use crate::analysis::{Column, Dataset, Earlier, Look, Received, Settings, Values, primary_at};
 use crate::protocol::{Channel, Endpoint, EndpointKind, FactorKind, Protocol};
 use crate::randomization::{Redraw, StratumLabel};
@@ -199,10 +199,11 @@ impl<'a> World<'a> {
         let alpha = self.protocol.analysis.alpha;
         // With several arms and a planned method, any arm that it shows.
         let p: Option<Vec<f64>> = entries.iter().map(|entry| entry.p_value).collect();
-        let adjusted = p.and_then(|p| by_plan(self.protocol, &p));
-        let rejected = match adjusted {
-            Some(adjusted) => adjusted.iter().any(|p| *p <= alpha),
-            None => entry
+        let rejected = match (&self.protocol.analysis.multiplicity, p) {
+            (Some(_), p) => p
+                .and_then(|p| by_plan(self.protocol, &p))
+                .is_some_and(|adjusted| adjusted.iter().any(|p| *p <= alpha)),
+            (None, _) => entry
                 .and_then(|entry| entry.p_value)
                 .is_some_and(|p| p <= alpha),
         };
@@ -249,8 +250,21 @@ impl<'a> World<'a> {
         });
         let enlarged = at
             .and_then(|at| at.reestimation.as_ref())
-            .map(|advice| (self.size as f64 * advice.information).ceil() as usize);
+            .map(|advice| self.enlarged(advice));
         (outcome, had, enlarged)
+    }
+
+    /// Participants that the advice takes, whoever will have no value among them.
+    fn enlarged(&self, advice: &Reestimated) -> usize {
+        let lost = match self.endpoint.kind {
+            EndpointKind::TimeToEvent => 0.0,
+            _ => self.scenario.drop_out,
+        };
+        let with_value = advice.participants.map(|n| n as f64 / (1.0 - lost));
+        // Events come as planned.
+        with_value
+            .unwrap_or(self.size as f64 * advice.information)
+            .ceil() as usize
     }
 
     fn enrol(&self, seed: [u8; 32]) -> Result<People, ScenarioFault> {

@@ -218,7 +218,6 @@ pub const ESTIMATORS: &[Entry] = &[
     made("rmst_difference", TIME).by_default(),
     made("kaplan_meier", TIME)
         .by_default()
-        .by_default_of_units(TIME)
         .giving(Gives::Curve)
         .with(Options::OneOf(&["log_log", "log", "plain"])),
     made("rmst_ratio", TIME),

@@ -71,6 +71,12 @@ pub fn chi_square_upper(x: f64, df: f64) -> f64 {
     statrs::function::gamma::gamma_ur(df / 2.0, x / 2.0)
 }
 
+/// The x with P(X > x) = `tail` for a chi-square variable, by bisection.
+pub fn chi_square_quantile(tail: f64, df: f64) -> f64 {
+    let far = df + 40.0 * (2.0 * df).sqrt() + 200.0;
+    super::roots::bisect(0.0, far, |x| chi_square_upper(x, df) - tail)
+}
+
 /// P(F > f) for the F distribution, as the incomplete beta function of d2 / (d2 + d1 f).
 pub fn f_upper(f: f64, d1: f64, d2: f64) -> f64 {
     if f <= 0.0 {
@@ -91,11 +97,13 @@ pub fn student_upper(t: f64, df: f64) -> f64 {
 
 /// The p-value of a t statistic.
 pub fn student_p(t: f64, df: f64, alternative: Alternative) -> f64 {
-    match alternative {
+    let p = match alternative {
         Alternative::TwoSided => student_two_sided(t, df),
         Alternative::Greater => student_upper(t, df),
         Alternative::Less => student_upper(-t, df),
-    }
+    };
+    // Near t = 0 the integral rounds to a little more than 1.
+    p.min(1.0)
 }
 
 /// P(|T| > |t|).

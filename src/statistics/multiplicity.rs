@@ -117,7 +117,7 @@ pub struct Graph {
 
 impl Graph {
     /// Checks shapes and sums.
-    pub fn new(weights: Vec<f64>, transitions: Vec<f64>) -> Result<Self, Fault> {
+    pub fn new(mut weights: Vec<f64>, mut transitions: Vec<f64>) -> Result<Self, Fault> {
         let n = weights.len();
         let fault = |text: &str| Err(Fault::Input(text.into()));
         if transitions.len() != n * n {
@@ -134,6 +134,13 @@ impl Graph {
             let row = &transitions[i * n..(i + 1) * n];
             if row[i] != 0.0 || row.iter().sum::<f64>() > 1.0 + 1e-9 {
                 return fault("a hypothesis hands on more than its weight, or hands it to itself");
+            }
+        }
+        // Thirds do not sum to 1: what is above it by rounding is taken off.
+        for row in std::iter::once(&mut weights[..]).chain(transitions.chunks_mut(n.max(1))) {
+            let sum: f64 = row.iter().sum();
+            if sum > 1.0 {
+                row.iter_mut().for_each(|share| *share /= sum);
             }
         }
         Ok(Self {
@@ -182,8 +189,9 @@ fn hand_on(weights: &mut [f64], graph: &mut [f64], left: &[usize], gone: usize) 
     for l in left {
         weights[*l] += weights[gone] * g(gone, *l);
         for k in left {
+            // What comes back whole leaves nothing to share; next to that, rounding would be blown up.
             let back = g(*l, gone) * g(gone, *l);
-            graph[l * n + k] = if l != k && back < 1.0 {
+            graph[l * n + k] = if l != k && back < 1.0 - 1e-6 {
                 (g(*l, *k) + g(*l, gone) * g(gone, *k)) / (1.0 - back)
             } else {
                 0.0

@@ -24,17 +24,20 @@ pub struct Weighed {
 }
 
 impl Weighed {
-    /// Weights above 0, at least one.
-    pub fn of(weights: &[f64]) -> Self {
+    /// Weights above 0; none where there is none.
+    pub fn of(weights: &[f64]) -> Option<Self> {
+        if weights.is_empty() {
+            return None;
+        }
         // Divided by the largest, so that no square leaves the range of numbers.
         let most = weights.iter().fold(0.0_f64, |most, w| most.max(*w));
         let sum = stable_sum(weights.iter().map(|w| w / most));
         let squares = stable_sum(weights.iter().map(|w| (w / most).powi(2)));
-        Self {
+        Some(Self {
             n: weights.len(),
             effective_n: sum * sum / squares,
             largest_share: 1.0 / sum,
-        }
+        })
     }
 
     /// What a reader must know where the weights of the arm called `arm` are extreme.
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn equal_weights_count_everybody() {
-        let weighed = Weighed::of(&[3.5; 200]);
+        let weighed = Weighed::of(&[3.5; 200]).unwrap();
         assert!((weighed.effective_n - 200.0).abs() < 1e-10);
         assert_eq!(weighed.warning("digital"), None);
     }
@@ -79,7 +82,7 @@ mod tests {
     fn one_heavy_weight_is_told() {
         let mut weights = vec![1.0; 99];
         weights.push(99.0);
-        let weighed = Weighed::of(&weights);
+        let weighed = Weighed::of(&weights).unwrap();
         assert!((weighed.largest_share - 0.5).abs() < 1e-12);
         let warning = weighed.warning("digital").unwrap();
         assert!(warning.contains("50.0% of the weight"), "{warning}");
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn huge_weights_stay_numbers() {
-        assert!((Weighed::of(&[1e300, 1e300]).effective_n - 2.0).abs() < 1e-12);
+        assert!((Weighed::of(&[1e300, 1e300]).unwrap().effective_n - 2.0).abs() < 1e-12);
         assert!(check(&[1.0, 0.0]).is_err() && check(&[f64::NAN]).is_err());
     }
 }

@@ -161,7 +161,9 @@ fn a_trial_that_grows_errs_as_it_says() {
         error,
         found.under_null.success,
     );
+    // The trials of both are the same until one grows, so that nothing but the rule makes the difference.
     let before = planned.under_effect.success.share;
+    assert!(found.under_effect.success.share > before, "{before}");
     claims.hold(
         "power above that without",
         design,

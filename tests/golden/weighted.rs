@@ -89,7 +89,7 @@ impl Case {
             .filter(|(treated, _)| **treated == arm)
             .map(|(_, weight)| *weight)
             .collect();
-        Weighed::of(&own)
+        Weighed::of(&own).unwrap()
     }
 }
 

@@ -97,8 +97,7 @@ impl Design {
     pub fn of(protocol: &Protocol) -> Result<Self, PlanFault> {
         let analysis = &protocol.analysis;
         let (alpha, symmetric) = error_of_one_side(protocol);
-        let wanted = protocol.sample_size.as_ref();
-        let power = wanted.and_then(|size| size.power).unwrap_or(USUAL_POWER);
+        let power = planned_power(protocol);
         let plan = plan(analysis.looks.as_ref(), alpha, symmetric, power)?;
         let boundaries = Boundaries::of(&plan)?;
         let harm = match analysis
@@ -125,7 +124,7 @@ impl Design {
         }
         if alpha * f64::from(if symmetric { 2_u8 } else { 1 }) < analysis.alpha {
             warnings.push(format!(
-                "boundaries, size and power are those of one of {} comparisons, at its even part of the error",
+                "boundaries, size and power are those of one of {} comparisons, at its part of the error",
                 protocol.compared().count()
             ));
         }
@@ -158,19 +157,37 @@ impl Design {
     }
 }
 
+/// The power that is planned: named, else what is left of beta, else the usual one.
+pub(super) fn planned_power(protocol: &Protocol) -> f64 {
+    let named = protocol.sample_size.as_ref().and_then(|size| size.power);
+    let beta = protocol
+        .analysis
+        .looks
+        .as_ref()
+        .and_then(|looks| looks.beta);
+    named.or(beta.map(|beta| 1.0 - beta)).unwrap_or(USUAL_POWER)
+}
+
 /// The error of one comparison in the direction of success, and whether the other direction has as much.
-/// Methods that share the error evenly leave the least of several arms an even part of it.
+/// Methods that share the error leave an arm no more than an even part of it at first; a graph what it gives the
+/// arm with the least; a sequence all of it to the first.
 pub(super) fn error_of_one_side(protocol: &Protocol) -> (f64, bool) {
-    use crate::protocol::FamilyMethod::{Bonferroni, Hochberg, Holm, Hommel};
+    use crate::protocol::FamilyMethod::{FixedSequence, Graphical};
     let analysis = &protocol.analysis;
     let symmetric = analysis.sides == 2 && analysis.hypothesis != Hypothesis::Equivalence;
     let sides = if symmetric { 2.0 } else { 1.0 };
-    let method = analysis.multiplicity.as_ref().map(|family| family.method);
-    let comparisons = match method {
-        Some(Bonferroni | Holm | Hochberg | Hommel) => protocol.compared().count().max(1) as f64,
-        _ => 1.0,
+    let part = match analysis.multiplicity.as_ref() {
+        None => 1.0,
+        Some(family) => match family.method {
+            FixedSequence => 1.0,
+            Graphical => {
+                let weights = family.weights.values().copied();
+                weights.filter(|weight| *weight > 0.0).fold(1.0, f64::min)
+            }
+            _ => 1.0 / protocol.compared().count().max(1) as f64,
+        },
     };
-    (analysis.alpha / sides / comparisons, symmetric)
+    (analysis.alpha / sides * part, symmetric)
 }
 
 /// The plan of boundaries in the direction of success; without looks, one at the end.
@@ -185,7 +202,7 @@ fn plan(looks: Option<&Looks>, alpha: f64, symmetric: bool, power: f64) -> Resul
         alpha,
         symmetric,
         futility: planned.map(|looks| Futility {
-            beta: looks.beta.unwrap_or(1.0 - power),
+            beta: 1.0 - power,
             spending: spending.clone(),
             binding: looks.futility == protocol::Futility::BindingBeta,
         }),

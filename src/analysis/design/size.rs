@@ -1,8 +1,9 @@
 //! How many participants the planned power takes.
 
-use crate::protocol::{Assumptions, EndpointKind, Hypothesis, Protocol, Unit};
+use crate::protocol::{Assumptions, Endpoint, EndpointKind, Hypothesis, Protocol, Unit};
+use crate::statistics::catalogue::Entry;
 use crate::statistics::distributions::normal_quantile;
-use crate::statistics::{Alternative, size};
+use crate::statistics::size;
 use serde::Serialize;
 
 /// Participants beyond which no size is told.
@@ -128,15 +129,8 @@ impl SampleSize {
         let of_both = shares.0 + shares.1;
         let (method, total) = match endpoint.kind {
             EndpointKind::Binary => {
-                let odds = entry.id.contains("odds_ratio") || entry.id == "fisher_exact";
-                let other = match (odds, ratio) {
-                    (true, _) => {
-                        let odds = control / (1.0 - control) * effect;
-                        odds / (1.0 + odds)
-                    }
-                    (false, true) => control * effect,
-                    (false, false) => control + effect,
-                };
+                let odds = of_odds(entry);
+                let other = other_share(endpoint, entry, control, effect);
                 if !(other > 0.0 && other < 1.0) {
                     return Err("the effect leads to a share outside of 0 and 1".into());
                 }
@@ -158,8 +152,7 @@ impl SampleSize {
                     let freedman = size::events_freedman(needed, effect, arms);
                     self.events_freedman = Some(freedman.ceil() as u64);
                 }
-                // Proportional hazards: the other arm's share without an event is a power of this one's.
-                let other = 1.0 - (1.0 - control).powf(effect);
+                let other = other_share(endpoint, entry, control, effect);
                 let per_participant = shares.0 * other + shares.1 * control;
                 (Sized::LogRank, events / per_participant)
             }
@@ -187,19 +180,22 @@ impl SampleSize {
                 ));
             }
         };
-        let total = total * self.inflation_by_clusters(protocol, assume)?;
+        let clusters = self.inflation_by_clusters(protocol, assume)?;
+        let total = total * clusters;
+        let grown = |events: u64| (events as f64 * clusters).ceil() as u64;
+        self.events = self.events.map(grown);
+        self.events_freedman = self.events_freedman.map(grown);
+        if entry.needs_weights() {
+            self.warnings.push(
+                "the size is that of equal weights: multiply it by participants over their effective number"
+                    .into(),
+            );
+        }
         if distance != 0.0 && (total.is_nan() || total > MOST) {
             return Err("it is beyond any trial".into());
         }
         if distance == 0.0 {
             return Err("the assumed effect is the null itself".into());
-        }
-        let wanted = match endpoint.toward_benefit(entry) {
-            Alternative::Less => distance < 0.0,
-            _ => distance > 0.0,
-        };
-        if protocol.analysis.hypothesis == Hypothesis::NonInferiority && !wanted {
-            return Err("the assumed effect lies on the null's side of the margin".into());
         }
         self.method = Some(method);
         self.scale = Some((null, effect, ratio));
@@ -229,6 +225,13 @@ impl SampleSize {
 
     fn settle(&mut self, protocol: &Protocol, assume: &Assumptions, complete: f64) {
         let total = (complete / (1.0 - assume.dropout.unwrap_or(0.0))).ceil();
+        // Each arm has two participants at least, else it has no spread.
+        let total = total.max(2.0 * protocol.arms.len() as f64);
+        if total > MOST {
+            self.warnings
+                .push("no size is computed: it is beyond any trial".into());
+            return;
+        }
         self.total = Some(total as u64);
         if let Some(rate) = assume.accrual_per_week {
             let weeks = total / rate;
@@ -254,6 +257,27 @@ impl SampleSize {
             true => null * (effect / null).powf(of_planned),
             false => null + (effect - null) * of_planned,
         })
+    }
+}
+
+/// Whether the effect is a ratio of odds.
+fn of_odds(entry: &Entry) -> bool {
+    entry.id.contains("odds_ratio") || entry.id == "fisher_exact"
+}
+
+/// The other arm's share, by the scale of the effect. With proportional hazards its share without an event is a
+/// power of the control arm's.
+pub(super) fn other_share(endpoint: &Endpoint, entry: &Entry, control: f64, effect: f64) -> f64 {
+    if endpoint.counts_hazard(entry) {
+        return 1.0 - (1.0 - control).powf(effect);
+    }
+    match (of_odds(entry), entry.is_ratio()) {
+        (true, _) => {
+            let odds = control / (1.0 - control) * effect;
+            odds / (1.0 + odds)
+        }
+        (false, true) => control * effect,
+        (false, false) => control + effect,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::statistics::regression::{self, Form, Robust, Sample};
 use crate::statistics::survival::Observation;
 use crate::statistics::survival::cox::{Cox, Follow, Spread, Ties};
 use crate::statistics::weights::Weighed;
-use crate::statistics::{Fault, Question};
+use crate::statistics::{ARM, Fault, Question, REFERENCE};
 use serde_json::Map;
 
 impl Comparison<'_> {
@@ -41,7 +41,10 @@ impl Comparison<'_> {
                 .filter(|row| self.groups[*row] == Some(arm))
                 .filter_map(|row| weights[row])
                 .collect();
-            let (weighed, id) = (Weighed::of(&of_arm), &self.protocol.arms[arm].id);
+            let id = &self.protocol.arms[arm].id;
+            let Some(weighed) = Weighed::of(&of_arm) else {
+                continue;
+            };
             n.insert(id.clone(), weighed.n.into());
             effective.insert(id.clone(), weighed.effective_n.into());
             largest.insert(id.clone(), weighed.largest_share.into());
@@ -95,6 +98,12 @@ impl Comparison<'_> {
         let event: Vec<bool> = observed.iter().map(|o| o.event).collect();
         let weights: Vec<f64> = rows.iter().filter_map(|row| weights[*row]).collect();
         let treated = self.treated(&rows);
+        // The error of one participant is no error: robust residuals of a single row tell nothing.
+        for (arm, name) in [(true, ARM), (false, REFERENCE)] {
+            if treated.iter().filter(|treated| **treated == arm).count() == 1 {
+                return Err(Fault::TooFew(name));
+            }
+        }
         let follow = Follow {
             weights: Some(&weights),
             ..Follow::new(&time, &event, &treated)

@@ -88,6 +88,12 @@ pub fn run(
         };
         sequential::of(protocol, &monitored)
     });
+    let several = multiplicity::of(&run, &estimates);
+    if several.is_none() && protocol.analysis.multiplicity.is_some() {
+        warnings.push(
+            "the planned method for several arms was not followed: an arm has no p-value".into(),
+        );
+    }
     Document {
         protocol: ProtocolRef {
             id: protocol.id.clone(),
@@ -103,7 +109,7 @@ pub fn run(
         balance_test: baseline::omnibus(protocol, dataset),
         sample_ratio,
         subgroups: run.subgroups(),
-        multiplicity: multiplicity::of(&run, &estimates),
+        multiplicity: several,
         sequential,
         estimates,
         warnings,

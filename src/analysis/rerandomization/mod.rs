@@ -97,7 +97,7 @@ impl<'a> Redraws<'a> {
             Some(all) => (all.total(), Source::All(all)),
             None => (draws as usize, Source::Random(redraw)),
         };
-        if draws.saturating_mul(wanted.len() + 3) > MOST_NUMBERS {
+        if draws.saturating_mul(2 * wanted.len() + 3) > MOST_NUMBERS {
             return Err(Fault::Input(format!(
                 "{draws} re-draws of {} comparisons are too many to be kept: ask for fewer draws",
                 wanted.len()

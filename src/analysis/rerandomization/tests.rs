@@ -3,12 +3,19 @@ use crate::analysis::columns::{Column, Gone, Values};
 use crate::randomization::StratumLabel;
 
 fn trial(n: usize, blocks: &str) -> (Protocol, Dataset) {
+    trial_by(
+        n,
+        &format!("method = 'permuted_blocks'\nblock_sizes = {blocks}"),
+    )
+}
+
+fn trial_by(n: usize, method: &str) -> (Protocol, Dataset) {
     let protocol = crate::protocol::from_toml(&format!(
         "id = 't'\ntitle = 't'\n\
          arms = [{{id = 'a', ratio = 1, control = true}}, {{id = 'b', ratio = 1}}]\n\
          factors = [{{id = 'site', levels = ['x', 'y'], stratify = true}}]\n\
          endpoints = [{{id = 'e', kind = 'continuous', from = 'reported'}}]\n\
-         [randomization]\nmethod = 'permuted_blocks'\nblock_sizes = {blocks}\n\
+         [randomization]\n{method}\n\
          [analysis]\nprimary = 'e'\nalpha = 0.05\nsides = 2\n"
     ))
     .unwrap();
@@ -121,7 +128,12 @@ fn test_and_limits_agree() {
 /// A trial of 60 from which some were erased draws those who are left as the whole trial does.
 #[test]
 fn an_erased_participant_shifts_no_later_draw() {
-    let (protocol, whole) = trial(60, "[2, 4]");
+    erased_shift_nothing("method = 'permuted_blocks'\nblock_sizes = [2, 4]");
+    erased_shift_nothing("method = 'minimization'\nprobability = [4, 5]");
+}
+
+fn erased_shift_nothing(method: &str) {
+    let (protocol, whole) = trial_by(60, method);
     let keep = |row: &usize| ![3, 4, 17, 59].contains(row);
     let Column::Levels(levels) = &whole.factors["site"] else {
         panic!("the site is a level")

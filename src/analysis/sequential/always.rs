@@ -1,7 +1,9 @@
 //! The interval that holds at every moment together: a confidence sequence, of the kind that the protocol
 //! chose. Its best size was fixed at registration.
 
+use super::hold::level;
 use super::scaled::{Scaled, share_of_two};
+use crate::analysis::design::error_of_one_side;
 use crate::analysis::document::{Confidence, Entry};
 use crate::protocol::{ConfidenceSequence, EndpointKind, Looks, Protocol};
 use crate::statistics::sequential::always::{
@@ -21,7 +23,7 @@ pub(super) fn always_valid(
     protocol: &Protocol,
     looks: &Looks,
     entry: &Entry,
-    scaled: &Scaled,
+    scaled: Option<&Scaled>,
 ) -> Option<Confidence> {
     let planned = f64::from(
         protocol
@@ -29,9 +31,9 @@ pub(super) fn always_valid(
             .as_ref()
             .and_then(|size| size.planned)?,
     );
-    let level = protocol.analysis.confidence_level();
+    let level = level(error_of_one_side(protocol).0);
     let (lower, upper) = match looks.confidence_sequence {
-        ConfidenceSequence::Asymptotic => of_mean(protocol, entry, scaled, planned, 1.0 - level)?,
+        ConfidenceSequence::Asymptotic => of_mean(protocol, entry, scaled?, planned, 1.0 - level)?,
         _ => of_shares(protocol, looks, entry, planned, 1.0 - level)?,
     };
     Some(Confidence {

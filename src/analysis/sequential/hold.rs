@@ -3,7 +3,7 @@
 use super::scaled::Scaled;
 use super::stages::{Stages, advice};
 use super::{AfterStop, AtLook, Boundary, Chances, Decision};
-use crate::analysis::design::{Design, error_of_one_side, harm};
+use crate::analysis::design::{Design, error_of_one_side, harm, planned_power};
 use crate::analysis::settings::{Earlier, Look};
 use crate::protocol::{Futility, Looks, Protocol};
 use crate::statistics::distributions::normal_upper;
@@ -48,6 +48,7 @@ impl Held<'_> {
         let times = self.times(&at.arm, stages.as_ref().map_or(fraction, |_| 1.0))?;
         let (alpha, symmetric) = error_of_one_side(self.protocol);
         let boundaries = self.boundaries(&times, k == last)?;
+        at.warnings.extend(spent_before(&times, k == last));
         let upper = boundaries.upper[k - 1];
         let sides = if symmetric { 2.0 } else { 1.0 };
         let futility = match self.looks.futility {
@@ -94,15 +95,19 @@ impl Held<'_> {
             if let (Some(rule), Some(going)) = (&self.looks.reestimation, &going)
                 && k + 1 == last
             {
-                at.reestimation = Some(advice(self.protocol, self.scaled.z, going, rule));
+                at.reestimation = Some(advice(self.scaled, going, rule));
             }
         } else {
-            let mut after = after_stop(&boundaries, (k, symmetric), self.scaled, z, level);
-            if stages.is_some() {
-                // The second stage is not as long as these boundaries count: effects have no scale there.
-                (after.median_unbiased, after.confidence) = (None, None);
-            }
-            at.after_stop = Some(after);
+            // The second stage of an enlarged trial is not as long as these boundaries count: effects have no
+            // scale there.
+            let effects = stages.is_none().then_some(level);
+            at.after_stop = Some(after_stop(
+                &boundaries,
+                (k, symmetric),
+                self.scaled,
+                z,
+                effects,
+            ));
         }
         Ok(())
     }
@@ -198,10 +203,8 @@ impl Held<'_> {
     }
 
     fn stops(&self, binding: bool) -> sequential::Futility {
-        let size = self.protocol.sample_size.as_ref();
-        let power = size.and_then(|size| size.power).unwrap_or(0.9);
         sequential::Futility {
-            beta: self.looks.beta.unwrap_or(1.0 - power),
+            beta: 1.0 - planned_power(self.protocol),
             spending: self.spending.clone(),
             binding,
         }
@@ -286,8 +289,25 @@ pub(super) struct Ahead {
     pub upper: Vec<f64>,
 }
 
+/// Says that the whole error was spent before the planned end: then no later look can succeed.
+fn spent_before(times: &[f64], ends: bool) -> Option<String> {
+    let (now, before) = times.split_last()?;
+    match (ends, before.iter().any(|t| *t >= 1.0)) {
+        (_, true) => Some(
+            "the whole error was spent at an earlier look, which had all of the planned information: no \
+             success is possible"
+                .into(),
+        ),
+        (false, false) if *now >= 1.0 => Some(
+            "all of the planned information is there, and the whole error is spent: no later look can succeed"
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
 /// The level of two-sided limits at an error of each side, to 12 places.
-fn level(alpha: f64) -> f64 {
+pub(super) fn level(alpha: f64) -> f64 {
     ((1.0 - 2.0 * alpha) * 1e12).round() / 1e12
 }
 
@@ -296,7 +316,7 @@ fn after_stop(
     (k, symmetric): (usize, bool),
     scaled: &Scaled,
     z: f64,
-    level: f64,
+    level: Option<f64>,
 ) -> AfterStop {
     // In units of the information that is there, effects come out on the estimate's scale.
     let unit = scaled.information / boundaries.information[k - 1];
@@ -328,11 +348,14 @@ fn after_stop(
         .estimate
         .map(|(estimate, error)| (scaled.sign * estimate - null) / error)
         .filter(|wald| !scaled.events && wald.abs() < 37.0);
-    let found = wald.map(|wald| at(wald).stagewise(level));
+    let found = wald
+        .zip(level)
+        .map(|(wald, level)| (at(wald).stagewise(level), level));
     AfterStop {
         p_value,
         median_unbiased: found
-            .map(|found| scaled.value(scaled.sign * (found.median_unbiased + null))),
-        confidence: found.map(|found| scaled.back(found.lower + null, found.upper + null, level)),
+            .map(|(found, _)| scaled.value(scaled.sign * (found.median_unbiased + null))),
+        confidence: found
+            .map(|(found, level)| scaled.back(found.lower + null, found.upper + null, level)),
     }
 }

@@ -100,7 +100,7 @@ pub struct Reestimated {
     pub factor: f64,
     /// The information fraction at which the trial is to end.
     pub information: f64,
-    /// Participants of all arms that this takes, where a size is planned.
+    /// Participants of all arms that this takes, by those with a value at this look; null where events count.
     pub participants: Option<u64>,
     /// Under the trend, with the rest as advised.
     pub conditional_power_afterwards: f64,
@@ -184,14 +184,15 @@ fn at_look(
         arm: entry.arm.clone().unwrap_or_default(),
         ..AtLook::default()
     };
-    let Some(scaled) = Scaled::of(protocol, entry, signed) else {
+    let scaled = Scaled::of(protocol, entry, signed);
+    at.always_valid = always_valid(protocol, monitored.looks, entry, scaled.as_ref());
+    let Some(scaled) = scaled else {
         at.warnings
             .push("there is no primary estimate to hold against a boundary".into());
         return at;
     };
     at.z = Some(scaled.z);
     at.information = Some(scaled.information);
-    at.always_valid = always_valid(protocol, monitored.looks, entry, &scaled);
     let Some(most) = maximum(protocol, design, entry, &scaled) else {
         at.warnings.push(
             "the planned information is not known: [sample_size] names no size and assumes no effect".into(),

@@ -17,6 +17,8 @@ pub(super) struct Scaled {
     pub information: f64,
     /// Information is counted in events.
     pub events: bool,
+    /// Participants of all arms with a value, by the two that are compared.
+    pub everybody: f64,
     /// A test without an estimate whose information is counted in participants.
     participants: bool,
 }
@@ -63,6 +65,7 @@ impl Scaled {
             z,
             information,
             events,
+            everybody: entry.n.values().sum::<u64>() as f64 / share_of_two(protocol, entry),
             participants,
         })
     }

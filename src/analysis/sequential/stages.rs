@@ -8,7 +8,6 @@
 use super::Reestimated;
 use super::hold::Ahead;
 use super::scaled::Scaled;
-use crate::protocol::{Protocol, Reestimation};
 use crate::statistics::sequential::{Promising, cui_hung_wang, reestimate};
 
 /// Information and z at the look before the last, and at the last.
@@ -46,27 +45,19 @@ impl Stages {
 }
 
 /// What the rule makes of the interim z.
-pub(super) fn advice(
-    protocol: &Protocol,
-    z: f64,
-    ahead: &Ahead,
-    rule: &Reestimation,
-) -> Reestimated {
+pub(super) fn advice(scaled: &Scaled, ahead: &Ahead, rule: &Promising) -> Reestimated {
     let upper = ahead.upper[ahead.upper.len() - 1];
-    let rule = Promising {
-        least: rule.least,
-        target: rule.target,
-        most: rule.most,
-    };
-    let found = reestimate(z, ahead.information, upper, rule);
+    let found = reestimate(scaled.z, ahead.information, upper, *rule);
     let information = ahead.information + found.factor * (1.0 - ahead.information);
-    let planned = protocol.sample_size.as_ref().and_then(|size| size.planned);
+    // Information grows with the participants who have a value.
+    let participants = scaled.everybody * information / ahead.information;
+    let participants = (participants * (1.0 - 1e-12)).ceil() as u64;
     Reestimated {
         zone: found.zone,
         conditional_power: found.conditional_power,
         factor: found.factor,
         information,
-        participants: planned.map(|planned| (f64::from(planned) * information).ceil() as u64),
+        participants: (!scaled.events).then_some(participants),
         conditional_power_afterwards: found.afterwards,
     }
 }

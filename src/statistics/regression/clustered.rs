@@ -45,6 +45,9 @@ pub fn fit_clustered(
     question: &Question,
 ) -> Result<Estimate, Fault> {
     check(sample)?;
+    if sample.weights.is_some() {
+        return Err(Fault::Input("errors by cluster take no weights".into()));
+    }
     let model = Model::new(sample, Some(form))?;
     if model.columns() > MOST_COLUMNS {
         return Err(Fault::Input(format!(
