@@ -2,11 +2,12 @@
 
 use super::{
     Better, ConfidenceSequence, Endpoint, EndpointKind, FactorKind, FamilyMethod, Futility,
-    Hypothesis, Protocol,
+    Hypothesis, Protocol, Spending,
 };
 use crate::document::Faults;
 use crate::statistics::Alternative;
 use crate::statistics::catalogue::{Asked, Entry, Gives, Options};
+use crate::statistics::sequential::{PlanFault, shapes};
 
 pub(super) fn all(protocol: &Protocol, faults: &Faults) {
     let primary = protocol.endpoint(&protocol.analysis.primary);
@@ -184,6 +185,20 @@ fn stops(protocol: &Protocol, faults: &Faults) {
             "analysis.looks.futility",
             "binds in trials with one side only, and not for equivalence",
         );
+    }
+    if looks.spending == Spending::HaybittlePeto {
+        let (alpha, symmetric) = protocol.error_of_one_side();
+        let z = looks.z.unwrap_or(3.0);
+        let errors = [
+            Some((alpha, symmetric)),
+            looks.harm.map(|harm| (harm, false)),
+        ];
+        for (error, symmetric) in errors.into_iter().flatten() {
+            let made = shapes::haybittle_peto(&looks.information, error, symmetric, z);
+            if made == Err(PlanFault::Interim) {
+                faults.add("analysis.looks.z", PlanFault::Interim.to_string());
+            }
+        }
     }
     if looks.futility == Futility::BindingBeta && looks.reestimation.is_some() {
         faults.add(

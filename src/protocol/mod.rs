@@ -128,6 +128,28 @@ impl Protocol {
         self.arms.iter().filter(|arm| !arm.control)
     }
 
+    /// The error of one comparison in the direction of success, and whether the other direction has as much.
+    /// Methods that share the error leave an arm no more than an even part of it at first; a graph what it gives the
+    /// arm with the least; a sequence all of it to the first.
+    pub fn error_of_one_side(&self) -> (f64, bool) {
+        use FamilyMethod::{FixedSequence, Graphical};
+        let analysis = &self.analysis;
+        let symmetric = analysis.sides == 2 && analysis.hypothesis != Hypothesis::Equivalence;
+        let sides = if symmetric { 2.0 } else { 1.0 };
+        let part = match analysis.multiplicity.as_ref() {
+            None => 1.0,
+            Some(family) => match family.method {
+                FixedSequence => 1.0,
+                Graphical => {
+                    let weights = family.weights.values().copied();
+                    weights.filter(|weight| *weight > 0.0).fold(1.0, f64::min)
+                }
+                _ => 1.0 / self.compared().count().max(1) as f64,
+            },
+        };
+        (analysis.alpha / sides * part, symmetric)
+    }
+
     /// The planned graph over the compared arms; arms that it does not name have no weight.
     pub fn graph(&self) -> Result<Graph, Fault> {
         let empty = Family {

@@ -6,8 +6,8 @@
 //! Schmidli, Methods of Information in Medicine 49, 2010, 618-624). The effect itself stays assumed, so that
 //! the error of the later test is as planned but for terms that vanish with the size of the interim data.
 
+use super::Design;
 use super::size::{SampleSize, other_share};
-use super::{Design, error_of_one_side};
 use crate::analysis::columns::Values;
 use crate::analysis::data_file::blinded_values;
 use crate::document::Invalid;
@@ -126,7 +126,7 @@ impl Design {
         let mut size = protocol.sample_size.clone().unwrap_or_default();
         size.assume = Some(assume.clone());
         changed.sample_size = Some(size);
-        let (alpha, _) = error_of_one_side(protocol);
+        let (alpha, _) = protocol.error_of_one_side();
         SampleSize::of(&changed, alpha, self.sample_size.power, self.inflation)
     }
 }

@@ -2,24 +2,19 @@
 //! expect of it. No data is needed.
 
 mod blinded;
+mod boundaries;
 mod size;
 
-use crate::protocol::{self, Better, Hypothesis, Looks, Protocol};
+use crate::protocol::{Better, Hypothesis, Protocol};
 use crate::statistics::Alternative;
 use crate::statistics::distributions::normal_upper;
-use crate::statistics::sequential::{
-    Boundaries, Futility, Plan, PlanFault, Spending, inflation, shapes,
-};
+use crate::statistics::sequential::{Boundaries, PlanFault, Spending, inflation};
 pub use blinded::{Pooled, Reestimated};
+use boundaries::plan;
+pub(super) use boundaries::{harm, planned_power, spending_of};
 use rayon::prelude::*;
 use serde::Serialize;
 pub use size::{SampleSize, Sized};
-
-/// Power for which a size is computed where the protocol names none, and type II error of futility.
-const USUAL_POWER: f64 = 0.9;
-
-/// Boundary of Haybittle and Peto before the last look, where the protocol names none.
-const USUAL_INTERIM: f64 = 3.0;
 
 /// One planned look.
 #[derive(Debug, Clone, Serialize, PartialEq)]
@@ -96,7 +91,7 @@ impl Design {
     /// Computes the design of a protocol.
     pub fn of(protocol: &Protocol) -> Result<Self, PlanFault> {
         let analysis = &protocol.analysis;
-        let (alpha, symmetric) = error_of_one_side(protocol);
+        let (alpha, symmetric) = protocol.error_of_one_side();
         let power = planned_power(protocol);
         let plan = plan(analysis.looks.as_ref(), alpha, symmetric, power)?;
         let boundaries = Boundaries::of(&plan)?;
@@ -155,100 +150,6 @@ impl Design {
         let distance = self.sample_size.distance()?;
         (distance != 0.0).then(|| (self.drift / distance).powi(2))
     }
-}
-
-/// The power that is planned: named, else what is left of beta, else the usual one.
-pub(super) fn planned_power(protocol: &Protocol) -> f64 {
-    let named = protocol.sample_size.as_ref().and_then(|size| size.power);
-    let beta = protocol
-        .analysis
-        .looks
-        .as_ref()
-        .and_then(|looks| looks.beta);
-    named.or(beta.map(|beta| 1.0 - beta)).unwrap_or(USUAL_POWER)
-}
-
-/// The error of one comparison in the direction of success, and whether the other direction has as much.
-/// Methods that share the error leave an arm no more than an even part of it at first; a graph what it gives the
-/// arm with the least; a sequence all of it to the first.
-pub(super) fn error_of_one_side(protocol: &Protocol) -> (f64, bool) {
-    use crate::protocol::FamilyMethod::{FixedSequence, Graphical};
-    let analysis = &protocol.analysis;
-    let symmetric = analysis.sides == 2 && analysis.hypothesis != Hypothesis::Equivalence;
-    let sides = if symmetric { 2.0 } else { 1.0 };
-    let part = match analysis.multiplicity.as_ref() {
-        None => 1.0,
-        Some(family) => match family.method {
-            FixedSequence => 1.0,
-            Graphical => {
-                let weights = family.weights.values().copied();
-                weights.filter(|weight| *weight > 0.0).fold(1.0, f64::min)
-            }
-            _ => 1.0 / protocol.compared().count().max(1) as f64,
-        },
-    };
-    (analysis.alpha / sides * part, symmetric)
-}
-
-/// The plan of boundaries in the direction of success; without looks, one at the end.
-fn plan(looks: Option<&Looks>, alpha: f64, symmetric: bool, power: f64) -> Result<Plan, PlanFault> {
-    let spending = match looks {
-        Some(looks) => spending_of(looks, alpha, symmetric)?,
-        None => Spending::ObrienFleming,
-    };
-    let planned = looks.filter(|looks| looks.futility != protocol::Futility::None && !symmetric);
-    Ok(Plan {
-        information: looks.map_or_else(|| vec![1.0], |looks| looks.information.clone()),
-        alpha,
-        symmetric,
-        futility: planned.map(|looks| Futility {
-            beta: 1.0 - power,
-            spending: spending.clone(),
-            binding: looks.futility == protocol::Futility::BindingBeta,
-        }),
-        spending,
-    })
-}
-
-/// How the plan spends its error; shapes of boundaries by what they spend at the planned looks.
-pub(super) fn spending_of(
-    looks: &Looks,
-    alpha: f64,
-    symmetric: bool,
-) -> Result<Spending, PlanFault> {
-    use crate::protocol::Spending as Named;
-    Ok(match looks.spending {
-        Named::ObrienFleming => Spending::ObrienFleming,
-        Named::Pocock => Spending::Pocock,
-        Named::HwangShihDecani => Spending::HwangShihDecani {
-            gamma: looks.gamma.unwrap_or_default(),
-        },
-        Named::Power => Spending::Power {
-            rho: looks.rho.unwrap_or(1.0),
-        },
-        Named::WangTsiatis => {
-            let delta = looks.delta.unwrap_or_default();
-            shapes::wang_tsiatis(&looks.information, alpha, symmetric, delta)?
-        }
-        Named::HaybittlePeto => {
-            let z = looks.z.unwrap_or(USUAL_INTERIM);
-            shapes::haybittle_peto(&looks.information, alpha, symmetric, z)?
-        }
-    })
-}
-
-/// The boundary of harm at these fractions: as far on the other side as its own error asks for, success not
-/// counted on it.
-pub(super) fn harm(looks: &Looks, information: &[f64], harm: f64) -> Result<Vec<f64>, PlanFault> {
-    let plan = Plan {
-        information: information.to_vec(),
-        alpha: harm,
-        spending: spending_of(looks, harm, false)?,
-        symmetric: false,
-        futility: None,
-    };
-    let found = Boundaries::of(&plan)?;
-    Ok(found.upper.into_iter().map(|z| -z).collect())
 }
 
 fn looks(boundaries: &Boundaries, drift: f64, symmetric: bool, harm: Option<&[f64]>) -> Vec<Look> {

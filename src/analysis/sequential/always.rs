@@ -3,7 +3,6 @@
 
 use super::hold::level;
 use super::scaled::{Scaled, share_of_two};
-use crate::analysis::design::error_of_one_side;
 use crate::analysis::document::{Confidence, Entry};
 use crate::protocol::{ConfidenceSequence, EndpointKind, Looks, Protocol};
 use crate::statistics::sequential::always::{
@@ -31,7 +30,7 @@ pub(super) fn always_valid(
             .as_ref()
             .and_then(|size| size.planned)?,
     );
-    let level = level(error_of_one_side(protocol).0);
+    let level = level(protocol.error_of_one_side().0);
     let (lower, upper) = match looks.confidence_sequence {
         ConfidenceSequence::Asymptotic => of_mean(protocol, entry, scaled?, planned, 1.0 - level)?,
         _ => of_shares(protocol, looks, entry, planned, 1.0 - level)?,

@@ -3,7 +3,7 @@
 use super::scaled::Scaled;
 use super::stages::{Stages, advice};
 use super::{AfterStop, AtLook, Boundary, Chances, Decision};
-use crate::analysis::design::{Design, error_of_one_side, harm, planned_power};
+use crate::analysis::design::{Design, harm, planned_power};
 use crate::analysis::settings::{Earlier, Look};
 use crate::protocol::{Futility, Looks, Protocol};
 use crate::statistics::distributions::normal_upper;
@@ -46,7 +46,7 @@ impl Held<'_> {
         }
         // Stages that are weighed as planned end where the plan ends.
         let times = self.times(&at.arm, stages.as_ref().map_or(fraction, |_| 1.0))?;
-        let (alpha, symmetric) = error_of_one_side(self.protocol);
+        let (alpha, symmetric) = self.protocol.error_of_one_side();
         let boundaries = self.boundaries(&times, k == last)?;
         at.warnings.extend(spent_before(&times, k == last));
         let upper = boundaries.upper[k - 1];
@@ -176,7 +176,7 @@ impl Held<'_> {
     /// Boundaries that spend by these fractions; `ends` says that the last of them spends all that is left,
     /// wherever it stands.
     fn boundaries(&self, times: &[f64], ends: bool) -> Result<Boundaries, String> {
-        let (alpha, symmetric) = error_of_one_side(self.protocol);
+        let (alpha, symmetric) = self.protocol.error_of_one_side();
         let plan = Plan {
             information: times.to_vec(),
             alpha,
@@ -240,7 +240,7 @@ impl Held<'_> {
         }
         let plan = Plan {
             information,
-            alpha: error_of_one_side(self.protocol).0,
+            alpha: self.protocol.error_of_one_side().0,
             spending: self.spending.clone(),
             symmetric: false,
             futility: Some(self.stops(false)),

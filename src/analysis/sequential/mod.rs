@@ -10,7 +10,7 @@ mod hold;
 mod scaled;
 mod stages;
 
-use super::design::{Design, error_of_one_side, spending_of};
+use super::design::{Design, spending_of};
 use super::document::{Confidence, Entry};
 use super::settings::Settings;
 use crate::protocol::{Futility, Looks, Protocol};
@@ -153,7 +153,7 @@ pub(super) fn of(protocol: &Protocol, monitored: &Monitored) -> Sequential {
             "each arm is held against the boundaries by itself: the error is that of one comparison".into(),
         );
     }
-    if looks.futility != Futility::None && error_of_one_side(protocol).1 {
+    if looks.futility != Futility::None && protocol.error_of_one_side().1 {
         warnings.push("the plan of futility has no use in a trial with two sides".into());
     }
     let arms = primary
@@ -201,7 +201,7 @@ fn at_look(
     };
     at.fraction = Some(scaled.information / most);
     if let Some(look) = &monitored.settings.look {
-        let (alpha, symmetric) = error_of_one_side(protocol);
+        let (alpha, symmetric) = protocol.error_of_one_side();
         let spending = match design {
             Some(design) => design.spending.clone(),
             None => match spending_of(monitored.looks, alpha, symmetric) {

@@ -7,6 +7,7 @@
 
 pub mod always;
 mod boundaries;
+mod futility;
 mod inference;
 pub mod shapes;
 mod spending;

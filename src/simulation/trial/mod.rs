@@ -1,20 +1,21 @@
 //! One simulated trial.
 
+mod happened;
+mod people;
+
+pub(super) use happened::in_person_alone;
+
+use happened::Happened;
+use people::People;
+
 use super::scenario::{Scenario, ScenarioFault};
 use super::truth::{compared, truth};
 use crate::analysis::design::Design;
 use crate::analysis::multiplicity::by_plan;
 use crate::analysis::sequential::{Decision, Reestimated};
-use crate::analysis::{Column, Dataset, Earlier, Look, Received, Settings, Values, primary_at};
-use crate::protocol::{Channel, Endpoint, EndpointKind, FactorKind, Protocol};
-use crate::randomization::{Redraw, StratumLabel};
-use crate::statistics::random::Random;
-use crate::statistics::survival::Observation;
+use crate::analysis::{Column, Dataset, Earlier, Look, Settings, Values, primary_at};
+use crate::protocol::{Endpoint, EndpointKind, Protocol};
 use std::collections::BTreeMap;
-
-/// Streams of a trial's random numbers, apart from the draw.
-const PEOPLE: u64 = 1;
-const OUTCOMES: u64 = 2;
 
 /// Re-draws of a simulated trial whose primary estimator is the randomization test.
 const REDRAWS: u32 = 499;
@@ -53,33 +54,6 @@ pub(super) struct Outcome {
     pub median_unbiased: Option<f64>,
     /// Whether the confidence sequence held the truth at every look.
     pub always_covered: Option<bool>,
-}
-
-/// The participants of one trial.
-struct People {
-    group: Vec<usize>,
-    site: Vec<u32>,
-    week: Vec<f64>,
-    arms: Vec<usize>,
-    factors: BTreeMap<String, Column>,
-}
-
-/// What happens to the participants of one trial.
-struct Happened {
-    values: Values,
-    /// The week in which each value becomes known; never for some.
-    weeks: Vec<Option<f64>>,
-    received: Vec<Received>,
-}
-
-/// What is offered where in person is not possible: the first arm that has another way.
-pub(super) fn replacement(protocol: &Protocol) -> Option<usize> {
-    (0..protocol.arms.len()).find(|arm| !in_person_alone(protocol, *arm))
-}
-
-/// Whether an arm is delivered in person and in no other way.
-pub(super) fn in_person_alone(protocol: &Protocol, arm: usize) -> bool {
-    protocol.arms[arm].channels == [Channel::InPerson]
 }
 
 /// Participants of a trial that was enlarged as far as its rule allows.
@@ -265,171 +239,6 @@ impl<'a> World<'a> {
         with_value
             .unwrap_or(self.size as f64 * advice.information)
             .ceil() as usize
-    }
-
-    fn enrol(&self, seed: [u8; 32]) -> Result<People, ScenarioFault> {
-        let mut random = Random::new(seed, PEOPLE);
-        let worlds = self.scenario.worlds();
-        let mut people = People {
-            group: Vec::with_capacity(self.reach),
-            site: Vec::with_capacity(self.reach),
-            week: Vec::with_capacity(self.reach),
-            arms: Vec::new(),
-            factors: BTreeMap::new(),
-        };
-        for i in 0..self.reach {
-            let mut rest = random.uniform();
-            let group = worlds.iter().position(|(_, _, share)| {
-                rest -= share;
-                rest < 0.0
-            });
-            people.group.push(group.unwrap_or(worlds.len() - 1));
-            people
-                .site
-                .push((random.uniform() * f64::from(self.scenario.sites)) as u32);
-            people
-                .week
-                .push((i as f64 + random.uniform()) / self.scenario.per_week);
-        }
-        self.add_factors(&mut people, &mut random);
-        people.arms = self.draw(&people, seed)?;
-        Ok(people)
-    }
-
-    fn add_factors(&self, people: &mut People, random: &mut Random) {
-        for factor in &self.protocol.factors {
-            let column = if factor.kind == FactorKind::Number {
-                Column::Numbers((0..self.reach).map(|_| Some(random.normal())).collect())
-            } else if factor.open_levels {
-                Column::Levels(
-                    people
-                        .site
-                        .iter()
-                        .map(|site| Some(format!("s{site}")))
-                        .collect(),
-                )
-            } else {
-                let own = |group: &usize| {
-                    let levels = self.scenario.groups.get(*group).map(|group| &group.levels);
-                    levels.and_then(|levels| levels.get(&factor.id)).cloned()
-                };
-                Column::Levels(people.group.iter().map(own).collect())
-            };
-            people.factors.insert(factor.id.clone(), column);
-        }
-    }
-
-    /// The arms, by the protocol's own method.
-    fn draw(&self, people: &People, seed: [u8; 32]) -> Result<Vec<usize>, ScenarioFault> {
-        let factors: Vec<&str> = self.protocol.stratifiers().map(|f| f.id.as_str()).collect();
-        let mut places: BTreeMap<Vec<&str>, u32> = BTreeMap::new();
-        let (mut labels, mut of) = (Vec::new(), Vec::with_capacity(self.reach));
-        for row in 0..self.reach {
-            let level = |id: &&str| match &people.factors[*id] {
-                Column::Levels(levels) => levels[row].as_deref().unwrap_or_default(),
-                Column::Numbers(_) => "",
-            };
-            let levels: Vec<&str> = factors.iter().map(level).collect();
-            let next = labels.len() as u32;
-            let place = *places.entry(levels.clone()).or_insert(next);
-            if place == next {
-                labels.push(StratumLabel::of(factors.iter().copied().zip(levels)));
-            }
-            of.push(place);
-        }
-        let redraw = Redraw::new(self.protocol, labels, of, None)
-            .map_err(|fault| ScenarioFault(fault.to_string()))?;
-        Ok(super::arms(&redraw, seed)
-            .into_iter()
-            .map(usize::from)
-            .collect())
-    }
-
-    fn outcomes(&self, people: &People, seed: [u8; 32]) -> Happened {
-        let mut random = Random::new(seed, OUTCOMES);
-        let worlds = self.scenario.worlds();
-        let horizon = self.endpoint.horizon_weeks.map_or(0.0, f64::from);
-        let delay = horizon + self.scenario.reporting_delay_weeks;
-        let (arm, _) = compared(self.protocol);
-        let (mut numbers, mut times, mut known) = (Vec::new(), Vec::new(), Vec::new());
-        let mut received = Vec::with_capacity(self.reach);
-        for row in 0..self.reach {
-            let (control, effect, _) = worlds[people.group[row]];
-            let control = control.unwrap_or_default();
-            let offer = self.receives(people, row, &mut random);
-            received.push(offer.map_or(Received::Nothing, Received::Arm));
-            let got = offer == Some(arm);
-            let lost = random.uniform() < self.scenario.drop_out;
-            let (mut value, mut time) = (
-                0.0,
-                Observation {
-                    time: horizon,
-                    event: false,
-                },
-            );
-            match self.endpoint.kind {
-                EndpointKind::Binary => {
-                    let p = control + if got { effect } else { 0.0 };
-                    value = f64::from(u8::from(random.uniform() < p));
-                }
-                EndpointKind::Continuous => {
-                    let mean = control + if got { effect } else { 0.0 };
-                    value = mean + self.scenario.standard_deviation * random.normal();
-                }
-                EndpointKind::Count => {
-                    let mut mean = control * if got { effect } else { 1.0 };
-                    if self.scenario.dispersion > 0.0 {
-                        let shape = 1.0 / self.scenario.dispersion;
-                        mean *= random.gamma(shape) / shape;
-                    }
-                    value = random.poisson(mean) as f64;
-                }
-                EndpointKind::TimeToEvent => {
-                    let hazard = -(1.0 - control).ln() / horizon * if got { effect } else { 1.0 };
-                    // Days, as registers have them.
-                    let event = (random.exponential() / hazard * 7.0).ceil() / 7.0;
-                    let end = if lost {
-                        horizon * random.uniform()
-                    } else {
-                        horizon
-                    };
-                    time = Observation {
-                        time: event.min(end),
-                        event: event <= end,
-                    };
-                }
-            }
-            let never = lost && self.endpoint.kind != EndpointKind::TimeToEvent;
-            known.push((!never).then(|| people.week[row] + delay));
-            numbers.push(value);
-            times.push(time);
-        }
-        let values = match self.endpoint.kind {
-            EndpointKind::Binary => {
-                Values::Binary(numbers.iter().map(|v| Some(*v == 1.0)).collect())
-            }
-            EndpointKind::TimeToEvent => Values::Time(times.into_iter().map(Some).collect()),
-            _ => Values::Number(numbers.into_iter().map(Some).collect()),
-        };
-        Happened {
-            values,
-            weeks: known,
-            received,
-        }
-    }
-
-    /// The arm whose offer a participant receives, if any.
-    fn receives(&self, people: &People, row: usize, random: &mut Random) -> Option<usize> {
-        let drawn = people.arms[row];
-        if random.uniform() < self.scenario.no_show {
-            return None;
-        }
-        if self.scenario.is_closed(people.site[row], people.week[row])
-            && in_person_alone(self.protocol, drawn)
-        {
-            return replacement(self.protocol);
-        }
-        Some(drawn)
     }
 
     /// What is known of the first participants in a week.
