@@ -8,7 +8,7 @@ use crate::randomization::Seed;
 use crate::report;
 use clap::ValueEnum;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -114,11 +114,16 @@ fn earlier(
             return Err(fault("is a look that another file told already"));
         }
         *arms = Earlier::of_document(&document);
-        let listed = document["sequential"]["arms"]
+        let mut listed: Vec<&str> = document["sequential"]["arms"]
             .as_array()
-            .map_or(0, Vec::len);
-        let compared: BTreeSet<&String> = protocol.compared().map(|arm| &arm.id).collect();
-        if listed != compared.len() || !arms.keys().all(|arm| compared.contains(arm)) {
+            .into_iter()
+            .flatten()
+            .filter_map(|at| at["arm"].as_str())
+            .collect();
+        listed.sort_unstable();
+        let mut compared: Vec<&str> = protocol.compared().map(|arm| arm.id.as_str()).collect();
+        compared.sort_unstable();
+        if listed != compared {
             return Err(fault("does not tell of each arm once"));
         }
         if arms.is_empty() {

@@ -211,13 +211,19 @@ fn stops(protocol: &Protocol, faults: &Faults) {
 /// The size is that at which both boundaries meet, so that beta and power are one number.
 fn power(protocol: &Protocol, faults: &Faults) {
     let plan = &protocol.analysis;
+    let beta = plan.looks.as_ref().and_then(|looks| looks.beta);
+    if beta.is_some_and(|beta| 1.0 - beta <= plan.alpha) {
+        faults.add(
+            "analysis.looks.beta",
+            "must leave a power above analysis.alpha",
+        );
+    }
     let Some(power) = protocol.sample_size.as_ref().and_then(|size| size.power) else {
         return;
     };
     if power <= plan.alpha {
         faults.add("sample_size.power", "must be above analysis.alpha");
     }
-    let beta = plan.looks.as_ref().and_then(|looks| looks.beta);
     if beta.is_some_and(|beta| (beta - (1.0 - power)).abs() > 1e-9) {
         faults.add("analysis.looks.beta", "must be 1 - sample_size.power");
     }

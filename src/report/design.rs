@@ -26,19 +26,14 @@ pub fn design_text(design: &Design) -> String {
     let _ = writeln!(
         out,
         "look  information    upper  nominal p  alpha spent  crossed: no effect  as planned{}",
-        if design.looks.iter().any(|look| look.futility.is_some()) {
-            "  futility"
-        } else {
-            ""
-        }
+        headings(design)
     );
     for (number, look) in (1..).zip(&design.looks) {
-        let futility = look
-            .futility
-            .map_or(String::new(), |z| format!("{z:>10.4}"));
+        let beside = [look.futility, look.lower].into_iter().flatten();
+        let beside: String = beside.map(|z| format!("{z:>10.4}")).collect();
         let _ = writeln!(
             out,
-            "{number:>4}  {:>11.4} {:>8.4}  {:>9}  {:>11}  {:>18.5}  {:>10.4}{futility}",
+            "{number:>4}  {:>11.4} {:>8.4}  {:>9}  {:>11}  {:>18.5}  {:>10.4}{beside}",
             look.information,
             look.upper,
             short(look.nominal_p),
@@ -86,6 +81,21 @@ pub fn design_text(design: &Design) -> String {
         let _ = writeln!(out, "! {warning}");
     }
     out
+}
+
+/// Columns that only some designs have.
+fn headings(design: &Design) -> String {
+    let any = |of: fn(&crate::analysis::design::Look) -> Option<f64>| {
+        design.looks.iter().any(|l| of(l).is_some())
+    };
+    let mut text = String::new();
+    if any(|look| look.futility) {
+        text.push_str("  futility");
+    }
+    if any(|look| look.lower) {
+        text.push_str("     lower");
+    }
+    text
 }
 
 /// The size by blinded interim data.

@@ -249,6 +249,9 @@ fn documents_of_earlier_looks_are_checked() {
     assert!((number(&by_plan) - number(&as_told)).abs() < 1e-12);
 }
 
+/// R: uniroot on pmvnorm over two looks at 0.5 and 0.6.
+const HARM: f64 = 1.731_732_47;
+
 const MIXTURE: f64 = 16.619_341_161_442_247;
 const STITCHED: f64 = 16.855_998_315_804_26;
 
@@ -595,4 +598,62 @@ fn shapes_binding_futility_and_harm_are_followed_at_looks() {
         (number(&harm["boundary"]["lower"]) - lower).abs() < 1e-6,
         "{harm}"
     );
+}
+
+#[test]
+fn binding_futility_is_obeyed_and_harm_spends_what_is_left() {
+    let folder = Folder::new();
+    let protocol = |looks: &str| {
+        let text = format!("{WALD}[analysis.looks]\ninformation = [0.5, 1.0]\n{looks}\n{SIZE}");
+        folder.file("protocol.toml", &protocol(&text))
+    };
+    let look = |plan: &Path, rows: &str, more: &[&str]| {
+        let rows = folder.file("data.csv", rows);
+        let mut all = vec!["--format", "json", "--look"];
+        all.extend(more);
+        json(&analyse(&rows, plan, &all))
+    };
+    let plan = protocol("spending = 'obrien_fleming'\nfutility = 'binding_beta'");
+    let end = data(200, 80, 110);
+    let untold = look(&plan, &end, &["2"])["sequential"]["arms"][0].clone();
+    assert!(untold["decision"].is_null(), "{untold}");
+    assert!(
+        untold["warnings"]
+            .to_string()
+            .contains("nothing is known of look 1"),
+        "{untold}"
+    );
+    let first = |events: usize| {
+        let document = look(&plan, &data(100, 50, events), &["1"]).to_string();
+        folder
+            .file(&format!("first-{events}.json"), &document)
+            .display()
+            .to_string()
+    };
+    let stopped =
+        look(&plan, &end, &["2", "--earlier", &first(35)])["sequential"]["arms"][0].clone();
+    assert!(
+        stopped["warnings"]
+            .to_string()
+            .contains("had to stop for futility at look 1"),
+        "{stopped}"
+    );
+    let going = look(&plan, &end, &["2", "--earlier", &first(58)])["sequential"]["arms"][0].clone();
+    // What binds makes success easier: the plain boundary is 1.968596.
+    let upper = number(&going["boundary"]["upper"]);
+    assert!(upper < 1.968 && upper > 1.9, "{going}");
+    // The interval that holds at all looks does not count on futility.
+    let limits = &going["repeated_confidence"];
+    let estimate = 30.0 / 200.0;
+    let error = f64::sqrt(0.4 * 0.6 / 200.0 + 0.55 * 0.45 / 200.0);
+    let reach = (estimate - number(&limits["lower"])) / error;
+    assert!((reach - 1.968_596).abs() < 1e-5, "{reach}");
+
+    // R mvtnorm: Pocock's share of 0.05 at 0.5, all of it at a last look at 0.6.
+    let plan = protocol("spending = 'pocock'\nharm = 0.05");
+    let document = look(&plan, &data(100, 50, 50), &["1"]).to_string();
+    let told = folder.file("harm.json", &document).display().to_string();
+    let early = look(&plan, &data(120, 60, 60), &["2", "--earlier", &told]);
+    let lower = number(&early["sequential"]["arms"][0]["boundary"]["lower"]);
+    assert!((lower + HARM).abs() < 1e-6, "{lower}");
 }

@@ -107,6 +107,7 @@ fn conditional_and_predictive_power_are_those_of_the_definition() {
             information: at(&boundaries.information[stop - 1]),
             later: &later,
             upper: &boundaries.upper[stop..],
+            lower: None,
         };
         for (found, what) in [
             (going.conditional_power(going.trend()), "conditional_power"),

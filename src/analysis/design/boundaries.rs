@@ -72,12 +72,29 @@ pub(in crate::analysis) fn spending_of(
     })
 }
 
+/// The error spent up to each of these looks; `ends` says that the last of them spends all that is left, wherever
+/// it stands.
+pub(in crate::analysis) fn spent(looks: &Looks, plan: &Plan, ends: bool) -> Vec<f64> {
+    let (times, alpha) = (&plan.information, plan.alpha);
+    if looks.spending == protocol::Spending::HaybittlePeto {
+        let z = looks.z.unwrap_or(USUAL_INTERIM);
+        return shapes::haybittle_peto_spent(times, alpha, plan.symmetric, z, ends);
+    }
+    let last = times.len() - 1;
+    let at = |(j, t): (usize, &f64)| {
+        plan.spending
+            .spent(alpha, if ends && j == last { 1.0 } else { *t })
+    };
+    times.iter().enumerate().map(at).collect()
+}
+
 /// The boundary of harm at these fractions: as far on the other side as its own error asks for, success not
 /// counted on it.
 pub(in crate::analysis) fn harm(
     looks: &Looks,
     information: &[f64],
     harm: f64,
+    ends: bool,
 ) -> Result<Vec<f64>, PlanFault> {
     let plan = Plan {
         information: information.to_vec(),
@@ -86,6 +103,6 @@ pub(in crate::analysis) fn harm(
         symmetric: false,
         futility: None,
     };
-    let found = Boundaries::of(&plan)?;
+    let found = Boundaries::spending(&plan, &spent(looks, &plan, ends))?;
     Ok(found.upper.into_iter().map(|z| -z).collect())
 }

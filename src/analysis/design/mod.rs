@@ -11,7 +11,7 @@ use crate::statistics::distributions::normal_upper;
 use crate::statistics::sequential::{Boundaries, PlanFault, Spending, inflation};
 pub use blinded::{Pooled, Reestimated};
 use boundaries::plan;
-pub(super) use boundaries::{harm, planned_power, spending_of};
+pub(super) use boundaries::{harm, planned_power, spending_of, spent};
 use rayon::prelude::*;
 use serde::Serialize;
 pub use size::{SampleSize, Sized};
@@ -100,7 +100,7 @@ impl Design {
             .as_ref()
             .and_then(|looks| Some((looks, looks.harm?)))
         {
-            Some((looks, error)) => Some(harm(looks, &looks.information, error)?),
+            Some((looks, error)) => Some(harm(looks, &looks.information, error, true)?),
             None => None,
         };
         let drift = boundaries
@@ -216,10 +216,13 @@ fn hypotheses(protocol: &Protocol) -> (String, String) {
     let none = if ratio { 1.0 } else { 0.0 };
     let margin = analysis.margin.unwrap_or(none);
     match (analysis.hypothesis, analysis.sides, better) {
-        (Hypothesis::Equivalence, ..) if ratio => (
-            format!("effect <= {} or >= {margin}", 1.0 / margin),
-            format!("{} < effect < {margin}", 1.0 / margin),
-        ),
+        (Hypothesis::Equivalence, ..) if ratio => {
+            let (low, high) = (margin.min(1.0 / margin), margin.max(1.0 / margin));
+            (
+                format!("effect <= {low} or >= {high}"),
+                format!("{low} < effect < {high}"),
+            )
+        }
         (Hypothesis::Equivalence, ..) => (
             format!("effect <= -{margin} or >= {margin}"),
             format!("-{margin} < effect < {margin}"),

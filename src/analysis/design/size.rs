@@ -107,7 +107,8 @@ impl SampleSize {
             (Hypothesis::Superiority, _) | (_, None) => f64::from(u8::from(ratio)),
             // The nearer of the two margins is the harder one.
             (Hypothesis::Equivalence, Some(margin)) => match ratio {
-                true if effect <= 1.0 => 1.0 / margin,
+                true if effect <= 1.0 => margin.min(1.0 / margin),
+                true => margin.max(1.0 / margin),
                 false if effect <= 0.0 => -margin,
                 _ => margin,
             },

@@ -76,7 +76,13 @@ pub fn run(
             uneven.of, uneven.p_value
         ));
     }
-    let design = Design::of(protocol).ok();
+    let design = match Design::of(protocol) {
+        Ok(design) => Some(design),
+        Err(fault) => {
+            warnings.push(format!("the plan of looks has no solution: {fault}"));
+            None
+        }
+    };
     let sequential = protocol.analysis.looks.as_ref().map(|looks| {
         let monitored = Monitored {
             looks,

@@ -3,7 +3,7 @@
 use super::scaled::Scaled;
 use super::stages::{Stages, advice};
 use super::{AfterStop, AtLook, Boundary, Chances, Decision};
-use crate::analysis::design::{Design, harm, planned_power};
+use crate::analysis::design::{Design, harm, planned_power, spent};
 use crate::analysis::settings::{Earlier, Look};
 use crate::protocol::{Futility, Looks, Protocol};
 use crate::statistics::distributions::normal_upper;
@@ -48,6 +48,7 @@ impl Held<'_> {
         let times = self.times(&at.arm, stages.as_ref().map_or(fraction, |_| 1.0))?;
         let (alpha, symmetric) = self.protocol.error_of_one_side();
         let boundaries = self.boundaries(&times, k == last)?;
+        self.obeyed(&boundaries, &at.arm)?;
         at.warnings.extend(spent_before(&times, k == last));
         let upper = boundaries.upper[k - 1];
         let sides = if symmetric { 2.0 } else { 1.0 };
@@ -57,7 +58,10 @@ impl Held<'_> {
             _ => None,
         };
         let lower = match self.looks.harm {
-            Some(error) => Some(self.harm(&times, error, k == last)?),
+            Some(error) => {
+                let bounds = harm(self.looks, &times, error, k == last);
+                Some(bounds.map_err(|fault| fault.to_string())?[k - 1])
+            }
             None => symmetric.then_some(-upper),
         };
         at.boundary = Some(Boundary {
@@ -81,7 +85,11 @@ impl Held<'_> {
         if let Some((estimate, error)) = self.scaled.estimate {
             let limits = match &stages {
                 Some(stages) => stages.interval(self.scaled, upper),
-                None => Some(repeated_interval(self.scaled.sign * estimate, error, upper)),
+                None => {
+                    // Holds at all looks together by the boundary that counts on no futility.
+                    let alone = self.success_alone(&times, k == last)?;
+                    Some(repeated_interval(self.scaled.sign * estimate, error, alone))
+                }
             };
             at.repeated_confidence =
                 limits.map(|(lower, higher)| self.scaled.back(lower, higher, level));
@@ -184,15 +192,7 @@ impl Held<'_> {
             symmetric,
             futility: (self.looks.futility == Futility::BindingBeta).then(|| self.stops(true)),
         };
-        let last = times.len() - 1;
-        let spent: Vec<f64> = times
-            .iter()
-            .enumerate()
-            .map(|(j, t)| {
-                plan.spending
-                    .spent(alpha, if ends && j == last { 1.0 } else { *t })
-            })
-            .collect();
+        let spent = spent(self.looks, &plan, ends);
         let made = match (&plan.futility, self.design) {
             (None, _) => Boundaries::spending(&plan, &spent),
             // The drift is that of the plan: boundaries that were held before do not move.
@@ -202,23 +202,51 @@ impl Held<'_> {
         made.map_err(|fault| fault.to_string())
     }
 
+    /// The boundary of success at this look as it would be without futility.
+    fn success_alone(&self, times: &[f64], ends: bool) -> Result<f64, String> {
+        let (alpha, symmetric) = self.protocol.error_of_one_side();
+        let plan = Plan {
+            information: times.to_vec(),
+            alpha,
+            spending: self.spending.clone(),
+            symmetric,
+            futility: None,
+        };
+        let made = Boundaries::spending(&plan, &spent(self.looks, &plan, ends));
+        made.map(|made| made.upper[times.len() - 1])
+            .map_err(|fault| fault.to_string())
+    }
+
+    /// Where futility binds, the boundary of success counts on every look before having been made, and on its
+    /// having been obeyed.
+    fn obeyed(&self, boundaries: &Boundaries, arm: &str) -> Result<(), String> {
+        let Some(futility) = boundaries.futility.as_ref().filter(|_| boundaries.binding) else {
+            return Ok(());
+        };
+        for (j, bound) in futility.iter().enumerate().take(self.look.number - 1) {
+            let z = self
+                .earlier(j, arm)
+                .and_then(|earlier| earlier.z)
+                .ok_or(format!(
+                    "futility binds, and nothing is known of look {}: without it there is no test",
+                    j + 1
+                ))?;
+            if z <= *bound {
+                return Err(format!(
+                    "the trial had to stop for futility at look {}: there is no test any more",
+                    j + 1
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn stops(&self, binding: bool) -> sequential::Futility {
         sequential::Futility {
             beta: 1.0 - planned_power(self.protocol),
             spending: self.spending.clone(),
             binding,
         }
-    }
-
-    /// The boundary of harm at this look; the last one spends all that is left.
-    fn harm(&self, times: &[f64], error: f64, ends: bool) -> Result<f64, String> {
-        let mut times = times.to_vec();
-        let last = times.len() - 1;
-        if ends {
-            times[last] = times[last].max(1.0);
-        }
-        let found = harm(self.looks, &times, error).map_err(|fault| fault.to_string())?;
-        Ok(found[last])
     }
 
     /// These fractions, and the planned ones of the looks to come.
@@ -261,6 +289,10 @@ impl Held<'_> {
             information: times[k - 1],
             later: all[k..].to_vec(),
             upper: boundaries.upper[k..].to_vec(),
+            lower: boundaries
+                .futility
+                .filter(|_| boundaries.binding)
+                .map(|lower| lower[k..].to_vec()),
         })
     }
 
@@ -270,6 +302,7 @@ impl Held<'_> {
             information: ahead.information,
             later: &ahead.later,
             upper: &ahead.upper,
+            lower: ahead.lower.as_deref(),
         };
         Chances {
             conditional_power_trend: going.conditional_power(going.trend()),
@@ -287,6 +320,8 @@ pub(super) struct Ahead {
     pub information: f64,
     pub later: Vec<f64>,
     pub upper: Vec<f64>,
+    /// Where futility binds.
+    pub lower: Option<Vec<f64>>,
 }
 
 /// Says that the whole error was spent before the planned end: then no later look can succeed.

@@ -5,15 +5,30 @@ use super::spending::Spending;
 use super::walk::Walk;
 use crate::statistics::roots::brent;
 
+/// Boundaries that count on each other.
+struct Both {
+    upper: Vec<f64>,
+    lower: Vec<f64>,
+    /// Fewer are left at some look than would have to be stopped for success.
+    nobody_left: bool,
+}
+
 impl Boundaries {
     /// Boundaries of success and futility that count on each other, meeting at the last look.
     pub(super) fn bind(&mut self, plan: &Plan, futility: &Futility) {
         let gap = |drift: f64| {
-            let (upper, lower) = self.bound_at(plan, futility, drift);
-            lower[lower.len() - 1] - upper[upper.len() - 1]
+            let bounds = self.bound_at(plan, futility, drift);
+            let last = bounds.upper.len() - 1;
+            // Where futility has stopped everybody before the end, it is too strict by far.
+            match bounds.nobody_left {
+                true => 2.0 * FARTHEST,
+                false => bounds.lower[last] - bounds.upper[last],
+            }
         };
         let drift = brent(0.0, 30.0, gap);
-        let (upper, mut lower) = self.bound_at(plan, futility, drift);
+        let Both {
+            upper, mut lower, ..
+        } = self.bound_at(plan, futility, drift);
         let last = lower.len() - 1;
         lower[last] = upper[last];
         (self.upper, self.futility, self.drift) = (upper, Some(lower), Some(drift));
@@ -29,7 +44,9 @@ impl Boundaries {
         };
         let mut boundaries = Self::spending(&without, spent)?;
         if let Some(futility) = &plan.futility {
-            let (upper, mut lower) = boundaries.bound_at(plan, futility, drift);
+            let Both {
+                upper, mut lower, ..
+            } = boundaries.bound_at(plan, futility, drift);
             let last = lower.len() - 1;
             lower[last] = lower[last].min(upper[last]);
             (boundaries.upper, boundaries.futility) = (upper, Some(lower));
@@ -41,15 +58,23 @@ impl Boundaries {
 
     /// Look by look the upper boundary that spends the type I error without an effect, and the lower one that
     /// spends the type II error under the drift, each among those who were not stopped by either before.
-    fn bound_at(&self, plan: &Plan, futility: &Futility, drift: f64) -> (Vec<f64>, Vec<f64>) {
+    fn bound_at(&self, plan: &Plan, futility: &Futility, drift: f64) -> Both {
         let (mut null, mut planned) = (Walk::new(0.0), Walk::new(drift));
         let (mut upper, mut lower) = (Vec::new(), Vec::new());
         let (mut spent, mut missed) = (0.0, 0.0);
+        let mut nobody_left = false;
         for (k, time) in plan.information.iter().copied().enumerate() {
-            let step = (self.spent[k] - spent).max(f64::MIN_POSITIVE).ln();
-            let high = brent(-FARTHEST, FARTHEST, |z| {
-                step - null.above(time, z).max(1e-305).ln()
-            });
+            // Without error left, or without anybody who was not stopped before, nothing is near enough.
+            let step = self.spent[k] - spent;
+            let nobody = null.above(time, -FARTHEST) <= step;
+            nobody_left |= nobody;
+            let high = if step <= 0.0 || nobody {
+                FARTHEST
+            } else {
+                brent(-FARTHEST, FARTHEST, |z| {
+                    step.ln() - null.above(time, z).max(1e-305).ln()
+                })
+            };
             let total = futility.spending.spent(futility.beta, time);
             let step = (total - missed).max(f64::MIN_POSITIVE).ln();
             let low = below(&planned, time, step);
@@ -64,7 +89,11 @@ impl Boundaries {
             upper.push(high);
             lower.push(low);
         }
-        (upper, lower)
+        Both {
+            upper,
+            lower,
+            nobody_left,
+        }
     }
 
     /// The futility boundary that spends `beta` under the drift at which it meets the upper one at
@@ -114,5 +143,75 @@ fn below(walk: &Walk, time: f64, log_chance: f64) -> f64 {
     match excess(FARTHEST) < 0.0 {
         true => FARTHEST,
         false => brent(-FARTHEST, FARTHEST, excess),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(information: &[f64]) -> Plan {
+        Plan {
+            information: information.to_vec(),
+            alpha: 0.025,
+            spending: Spending::Pocock,
+            symmetric: false,
+            futility: Some(Futility {
+                beta: 0.2,
+                spending: Spending::Pocock,
+                binding: true,
+            }),
+        }
+    }
+
+    fn spent(information: &[f64]) -> Vec<f64> {
+        let spent = information
+            .iter()
+            .map(|t| Spending::Pocock.spent(0.025, *t));
+        spent.collect()
+    }
+
+    #[test]
+    fn looks_as_planned_have_the_boundaries_of_the_plan() {
+        let times = [0.25, 0.5, 0.75, 1.0];
+        let whole = Boundaries::of(&plan(&times)).unwrap();
+        let drift = whole.drift.unwrap();
+        let anew = Boundaries::binding(&plan(&times), &spent(&times), drift).unwrap();
+        for k in 0..4 {
+            assert!((anew.upper[k] - whole.upper[k]).abs() < 1e-9);
+            let (a, b) = (
+                anew.futility.as_ref().unwrap(),
+                whole.futility.as_ref().unwrap(),
+            );
+            assert!((a[k] - b[k]).abs() < 1e-6, "{a:?} {b:?}");
+        }
+        // It binds: without it the same error takes boundaries further out.
+        let without = Plan {
+            futility: None,
+            ..plan(&times)
+        };
+        assert!(whole.upper[3] < Boundaries::of(&without).unwrap().upper[3] - 0.05);
+    }
+
+    #[test]
+    fn the_error_is_what_is_planned_at_looks_off_the_plan() {
+        let drift = Boundaries::of(&plan(&[0.33, 0.67, 1.0]))
+            .unwrap()
+            .drift
+            .unwrap();
+        let times = [0.4, 0.55, 1.03];
+        let mut all = spent(&times);
+        all[2] = 0.025;
+        let found = Boundaries::binding(&plan(&times), &all, drift).unwrap();
+        let error = found.reached(0.0, true).power();
+        assert!((error - 0.025).abs() < 1e-9, "{error}");
+    }
+
+    #[test]
+    fn without_error_left_nothing_succeeds() {
+        let drift = Boundaries::of(&plan(&[0.5, 1.0])).unwrap().drift.unwrap();
+        let times = [0.5, 1.1, 1.3];
+        let found = Boundaries::binding(&plan(&times), &spent(&times), drift).unwrap();
+        assert_eq!(found.upper[2], FARTHEST);
     }
 }

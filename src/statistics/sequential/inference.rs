@@ -86,6 +86,8 @@ pub struct Going<'a> {
     /// The looks that follow: information and boundaries.
     pub later: &'a [f64],
     pub upper: &'a [f64],
+    /// Boundaries below which the trial will have stopped, where futility binds.
+    pub lower: Option<&'a [f64]>,
 }
 
 impl Going<'_> {
@@ -101,7 +103,8 @@ impl Going<'_> {
         for (k, (time, upper)) in self.later.iter().zip(self.upper).enumerate() {
             chance += walk.above(*time, *upper);
             if k + 1 < self.later.len() {
-                walk.advance(*time, f64::NEG_INFINITY, *upper);
+                let lower = self.lower.map_or(f64::NEG_INFINITY, |lower| lower[k]);
+                walk.advance(*time, lower.min(*upper), *upper);
             }
         }
         chance

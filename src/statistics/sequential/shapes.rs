@@ -60,6 +60,30 @@ pub fn haybittle_peto(
     Ok(points(information, &bounds(last), symmetric, alpha))
 }
 
+/// The error that Haybittle and Peto's boundary spends up to each of these looks, as they come: `z` at every look
+/// while error is left, and all of it at the last one where that is the end.
+pub fn haybittle_peto_spent(
+    information: &[f64],
+    alpha: f64,
+    symmetric: bool,
+    z: f64,
+    ends: bool,
+) -> Vec<f64> {
+    let bounds = vec![z; information.len()];
+    let mut total = 0.0;
+    let mut spent: Vec<f64> = crossed(information, &bounds, symmetric)
+        .into_iter()
+        .map(|chance| {
+            total += chance;
+            f64::min(total, alpha)
+        })
+        .collect();
+    if ends && let Some(last) = spent.last_mut() {
+        *last = alpha;
+    }
+    spent
+}
+
 fn check(information: &[f64], alpha: f64) -> Result<(), PlanFault> {
     let increasing = information.windows(2).all(|pair| pair[0] < pair[1]);
     if !increasing || information.first().is_none_or(|first| *first <= 0.0) {
@@ -128,6 +152,23 @@ mod tests {
         let fault = haybittle_peto(&[0.5, 1.0], 0.001, false, 3.0).unwrap_err();
         assert_eq!(fault, PlanFault::Interim);
         assert!(haybittle_peto(&[0.5, 1.0], 0.025, false, 3.0).is_ok());
+    }
+
+    #[test]
+    fn a_late_look_keeps_the_boundary_of_haybittle_and_peto() {
+        let times = [0.6, 1.0];
+        let plan = Plan {
+            information: times.to_vec(),
+            alpha: 0.025,
+            spending: Spending::ObrienFleming,
+            symmetric: false,
+            futility: None,
+        };
+        let spent = haybittle_peto_spent(&times, 0.025, false, 3.0, true);
+        let found = Boundaries::spending(&plan, &spent).unwrap();
+        assert!((found.upper[0] - 3.0).abs() < 1e-9, "{found:?}");
+        let error = found.reached(0.0, false).power();
+        assert!((error - 0.025).abs() < 1e-9, "{error}");
     }
 
     #[test]
