@@ -110,17 +110,16 @@ fn intervals_cover_and_tests_err_as_they_say() {
     claims.settle();
 }
 
-#[test]
-fn looks_spend_the_error_that_is_planned() {
-    let mut claims = Claims::default();
-    for (spending, design) in protocols::SPENDING {
+/// The error over all looks, the interval after the stop, and the confidence sequence.
+fn looks(claims: &mut Claims, designs: &[(&str, &str)], error: fn(f64, f64) -> Claimed) {
+    for (spending, design) in designs {
         let n = trials(60, 5_000);
         let found = simulated(&protocols::sequential(spending), protocols::PLAIN_SHARES, n);
         let null = &found.under_null;
         claims.hold(
             "error over all looks",
             design,
-            Claimed::Near(0.025, 0.001),
+            error(0.025, 0.001),
             null.success,
         );
         for (name, operating) in [("null", null), ("effect", &found.under_effect)] {
@@ -135,6 +134,22 @@ fn looks_spend_the_error_that_is_planned() {
             }
         }
     }
+}
+
+#[test]
+fn looks_spend_the_error_that_is_planned() {
+    let mut claims = Claims::default();
+    looks(&mut claims, &protocols::SPENDING, Claimed::Near);
+    claims.settle();
+}
+
+#[test]
+fn shapes_and_stops_spend_no_more() {
+    let mut claims = Claims::default();
+    // A stop for harm takes some of those who would have succeeded by chance later on.
+    let [tsiatis, peto, binding, harm] = protocols::STOPS;
+    looks(&mut claims, &[tsiatis, peto, binding], Claimed::Near);
+    looks(&mut claims, &[harm], |error, _| Claimed::AtMost(error));
     claims.settle();
 }
 

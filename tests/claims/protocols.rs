@@ -223,6 +223,23 @@ pub const SPENDING: [(&str, &str); 4] = [
     ("spending = 'power'\nrho = 2", "power 2, 3 looks"),
 ];
 
+/// Shapes of boundaries and ways to stop.
+pub const STOPS: [(&str, &str); 4] = [
+    (
+        "spending = 'wang_tsiatis'\ndelta = 0.25",
+        "Wang-Tsiatis 0.25, 3 looks",
+    ),
+    ("spending = 'haybittle_peto'", "Haybittle-Peto 3, 3 looks"),
+    (
+        "spending = 'pocock'\nfutility = 'binding_beta'",
+        "Pocock, binding futility, 3 looks",
+    ),
+    (
+        "spending = 'obrien_fleming'\nharm = 0.1",
+        "O'Brien-Fleming, harm at 0.1, 3 looks",
+    ),
+];
+
 /// A one-sided trial with three looks.
 pub fn sequential(spending: &str) -> String {
     format!(
