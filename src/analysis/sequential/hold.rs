@@ -184,14 +184,8 @@ impl Held<'_> {
     /// Boundaries that spend by these fractions; `ends` says that the last of them spends all that is left,
     /// wherever it stands.
     fn boundaries(&self, times: &[f64], ends: bool) -> Result<Boundaries, String> {
-        let (alpha, symmetric) = self.protocol.error_of_one_side();
-        let plan = Plan {
-            information: times.to_vec(),
-            alpha,
-            spending: self.spending.clone(),
-            symmetric,
-            futility: (self.looks.futility == Futility::BindingBeta).then(|| self.stops(true)),
-        };
+        let binds = self.looks.futility == Futility::BindingBeta;
+        let plan = self.plan(times, binds.then(|| self.stops(true)));
         let spent = spent(self.looks, &plan, ends);
         let made = match (&plan.futility, self.design) {
             (None, _) => Boundaries::spending(&plan, &spent),
@@ -202,16 +196,20 @@ impl Held<'_> {
         made.map_err(|fault| fault.to_string())
     }
 
-    /// The boundary of success at this look as it would be without futility.
-    fn success_alone(&self, times: &[f64], ends: bool) -> Result<f64, String> {
+    fn plan(&self, times: &[f64], futility: Option<sequential::Futility>) -> Plan {
         let (alpha, symmetric) = self.protocol.error_of_one_side();
-        let plan = Plan {
+        Plan {
             information: times.to_vec(),
             alpha,
             spending: self.spending.clone(),
             symmetric,
-            futility: None,
-        };
+            futility,
+        }
+    }
+
+    /// The boundary of success at this look as it would be without futility.
+    fn success_alone(&self, times: &[f64], ends: bool) -> Result<f64, String> {
+        let plan = self.plan(times, None);
         let made = Boundaries::spending(&plan, &spent(self.looks, &plan, ends));
         made.map(|made| made.upper[times.len() - 1])
             .map_err(|fault| fault.to_string())
@@ -266,13 +264,7 @@ impl Held<'_> {
         if information.len() == times.len() {
             return None;
         }
-        let plan = Plan {
-            information,
-            alpha: self.protocol.error_of_one_side().0,
-            spending: self.spending.clone(),
-            symmetric: false,
-            futility: Some(self.stops(false)),
-        };
+        let plan = self.plan(&information, Some(self.stops(false)));
         let found = Boundaries::of(&plan).ok()?.futility?;
         found.get(times.len() - 1).copied()
     }
