@@ -71,8 +71,8 @@ impl SampleSize {
             above(
                 "accrual_per_week",
                 read.accrual_per_week,
-                0.0,
-                "must be above 0",
+                0.001,
+                "must be at least 0.001",
             );
             above(
                 "standard_deviation",

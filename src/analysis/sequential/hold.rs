@@ -127,11 +127,14 @@ impl Held<'_> {
     fn off_plan(&self, fraction: f64) -> Option<String> {
         let planned = self.looks.information[self.look.number - 1];
         ((fraction / planned - 1.0).abs() > NEAR).then(|| {
+            let has = match fraction < 100.0 {
+                true => format!("{:.0}%", fraction * 100.0),
+                false => "more than 10000%".into(),
+            };
             format!(
-                "the look was planned at {:.0}% of the information and has {:.0}%: the error is spent by \
-                 what is there",
-                planned * 100.0,
-                fraction * 100.0
+                "the look was planned at {:.0}% of the information and has {has}: the error is spent by what is \
+                 there",
+                planned * 100.0
             )
         })
     }
