@@ -57,11 +57,15 @@ impl Held<'_> {
             Futility::BindingBeta if k < last => boundaries.futility.as_ref().map(|z| z[k - 1]),
             _ => None,
         };
-        let lower = match self.looks.harm {
+        let harmed = match self.looks.harm {
             Some(error) => {
                 let bounds = harm(self.looks, &times, error, k == last);
-                Some(bounds.map_err(|fault| fault.to_string())?[k - 1])
+                Some(bounds.map_err(|fault| fault.to_string())?)
             }
+            None => None,
+        };
+        let lower = match &harmed {
+            Some(bounds) => Some(bounds[k - 1]),
             None => symmetric.then_some(-upper),
         };
         at.boundary = Some(Boundary {
@@ -112,6 +116,7 @@ impl Held<'_> {
             at.after_stop = Some(after_stop(
                 &boundaries,
                 (k, symmetric),
+                harmed.as_deref(),
                 self.scaled,
                 z,
                 effects,
@@ -344,6 +349,7 @@ pub(super) fn level(alpha: f64) -> f64 {
 fn after_stop(
     boundaries: &Boundaries,
     (k, symmetric): (usize, bool),
+    harmed: Option<&[f64]>,
     scaled: &Scaled,
     z: f64,
     level: Option<f64>,
@@ -356,17 +362,21 @@ fn after_stop(
         .collect();
     // Futility that binds takes part in the order of results, as the other side of a two-sided test does.
     let binding = boundaries.futility.as_ref().filter(|_| boundaries.binding);
-    let lower = boundaries.lower.as_ref().or(binding);
-    let at = |z: f64| Stopped {
+    let lower = boundaries
+        .lower
+        .as_ref()
+        .or(binding)
+        .map(|lower| &lower[..k - 1]);
+    let at = |z: f64, lower| Stopped {
         information: &information,
         upper: &boundaries.upper[..k - 1],
-        lower: lower.map(|lower| &lower[..k - 1]),
+        lower,
         z,
     };
-    let upper_tail = at(z).p_value();
+    let upper_tail = at(z, lower).p_value();
     let p_value = if symmetric {
         // The other tail is that of the mirror image, which no subtraction rounds to 0.
-        let lower_tail = at(-z).p_value();
+        let lower_tail = at(-z, lower).p_value();
         (2.0 * upper_tail.min(lower_tail)).min(1.0)
     } else {
         upper_tail
@@ -378,9 +388,15 @@ fn after_stop(
         .estimate
         .map(|(estimate, error)| (scaled.sign * estimate - null) / error)
         .filter(|wald| !scaled.events && wald.abs() < 37.0);
+    // Stops for harm are part of the order of effects. Success does not count on them, and so neither does p.
+    let with_harm: Option<Vec<f64>> = harmed.map(|harmed| {
+        let other = |j: usize| lower.map_or(f64::NEG_INFINITY, |lower| lower[j]);
+        (0..k - 1).map(|j| harmed[j].max(other(j))).collect()
+    });
+    let lower = with_harm.as_deref().or(lower);
     let found = wald
         .zip(level)
-        .map(|(wald, level)| (at(wald).stagewise(level), level));
+        .map(|(wald, level)| (at(wald, lower).stagewise(level), level));
     AfterStop {
         p_value,
         median_unbiased: found
