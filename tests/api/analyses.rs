@@ -345,11 +345,9 @@ on_both! {
 
 /// Whoever asks for two looks at once gets the second with the information of the first, whichever of them is
 /// computed first.
-#[test]
-fn a_look_counts_on_an_earlier_one_that_is_still_being_computed() {
-    let app = TestApp::with_settings(|config| config.analysis.wait_seconds = 0);
+fn two_looks_at_once(app: &TestApp) {
     app.enrolling();
-    populate(&app);
+    populate(app);
     let monitor = app.monitor();
     let path = format!("{TRIAL}/analyses");
     let first = cut(&monitor);
@@ -398,4 +396,18 @@ fn a_look_counts_on_an_earlier_one_that_is_still_being_computed() {
         (upper - boundaries.upper[1]).abs() < 1e-9,
         "{upper} {boundaries:?}"
     );
+}
+
+#[test]
+fn a_look_counts_on_an_earlier_one_that_is_still_being_computed_on_sqlite() {
+    two_looks_at_once(&TestApp::with_settings(|config| {
+        config.analysis.wait_seconds = 0;
+    }));
+}
+
+#[test]
+fn a_look_counts_on_an_earlier_one_that_is_still_being_computed_on_postgres() {
+    two_looks_at_once(&TestApp::postgres_with_settings(|config| {
+        config.analysis.wait_seconds = 0;
+    }));
 }

@@ -230,6 +230,33 @@ fn margins_are_met_by_chance_as_seldom_as_they_say() {
 }
 
 #[test]
+fn families_err_together_as_seldom_as_one_comparison() {
+    let mut claims = Claims::default();
+    let design = "two arms against a control, blocks in 2 strata, n = 300";
+    for (method, plan) in protocols::FAMILIES {
+        let n = trials(200, 10_000);
+        let found = simulated(&protocols::family(plan), protocols::MEANS, n);
+        let what = format!("any error by {method}");
+        claims.hold(
+            &what,
+            design,
+            Claimed::AtMost(0.05),
+            found.under_null.success,
+        );
+    }
+    claims.settle();
+}
+
+#[test]
+fn the_numbers_of_the_arms_are_seldom_called_uneven() {
+    let mut claims = Claims::default();
+    for (what, design, claimed, found) in more::uneven(trials(200, 10_000)) {
+        claims.hold(what, design, claimed, found);
+    }
+    claims.settle();
+}
+
+#[test]
 fn more_that_no_scenario_has_is_claimed_directly() {
     let mut claims = Claims::default();
     for (what, design, claimed, found) in more::claims(trials(300, 10_000)) {

@@ -3,6 +3,9 @@
 
 use crate::Claimed;
 use crate::direct::{Line, holds, share};
+use lodkast::analysis::{Dataset, Settings, Values};
+use lodkast::protocol::Protocol;
+use lodkast::randomization::{Redraw, Seed, StratumLabel};
 use lodkast::statistics::cost_effectiveness::cost_effectiveness;
 use lodkast::statistics::heterogeneity::heterogeneity;
 use lodkast::statistics::means::welch;
@@ -331,4 +334,63 @@ fn balance(random: &mut Random) -> bool {
         ..Sample::new(&[0.0; 200], &treated)
     };
     balance_test(&sample).unwrap().p_value.unwrap() <= 0.05
+}
+
+/// The sample ratio of trials that were drawn as planned.
+pub fn uneven(trials: u32) -> Vec<Line> {
+    let drawn = |method: &str| {
+        let text = format!(
+            "id = 'uneven'\ntitle = 'uneven'\n\
+             arms = [{{id = 'a', ratio = 1, control = true}}, {{id = 'b', ratio = 2}}]\n\
+             endpoints = [{{id = 'y', kind = 'continuous', from = 'reported', \
+               estimators = ['difference_in_means_welch']}}]\n\
+             [randomization]\n{method}\n[analysis]\nprimary = 'y'\nalpha = 0.05\nsides = 2\n"
+        );
+        lodkast::protocol::from_toml(&text).expect("a protocol")
+    };
+    let (simple, urn) = (
+        drawn("method = 'simple'"),
+        drawn("method = 'block_urn'\nlambda = 3"),
+    );
+    let errs = Claimed::AtMost(0.05);
+    vec![
+        (
+            "`sample_ratio` errs",
+            "1:2, drawn one by one, n = 80, a third missing",
+            errs,
+            share(trials, |random| called_uneven(random, &simple)),
+        ),
+        (
+            "`sample_ratio` errs",
+            "1:2, a block urn, n = 80, a third missing",
+            errs,
+            share(trials, |random| called_uneven(random, &urn)),
+        ),
+    ]
+}
+
+fn called_uneven(random: &mut Random, protocol: &Protocol) -> bool {
+    const N: usize = 80;
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&random.uniform().to_le_bytes());
+    let one = vec![StratumLabel::of([])];
+    let redraw = Redraw::new(protocol, one, vec![0; N], None).unwrap();
+    let mut arms = Vec::new();
+    redraw.arms(&Seed::new(seed), &mut arms);
+    let values = (0..N).map(|_| (random.uniform() > 1.0 / 3.0).then(|| random.normal()));
+    let dataset = Dataset {
+        arms: arms.into_iter().map(usize::from).collect(),
+        endpoints: [("y".to_owned(), Values::Number(values.collect()))].into(),
+        ..Dataset::default()
+    };
+    seed[8] = 1;
+    let settings = Settings {
+        seed: Some(seed),
+        draws: 999,
+        look: None,
+    };
+    let document = lodkast::analysis::run(protocol, String::new(), &dataset, &settings);
+    let analysed = &document.sample_ratio[1];
+    assert!(analysed.of.starts_with("analysed"), "{}", analysed.of);
+    analysed.p_value <= 0.05
 }

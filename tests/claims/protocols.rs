@@ -42,7 +42,7 @@ const COMPLIANCE: &str = "effect = 0.3\nper_week = 50\nno_show = 0.3\n\
 const RARE: &str = "effect = 0.02\nper_week = 50\n\
     [[groups]]\nlevels = { group = 'a' }\nshare = 0.6\ncontrol = 0.04\n\
     [[groups]]\nlevels = { group = 'b' }\nshare = 0.4\ncontrol = 0.04\n";
-const MEANS: &str = "effect = 2.0\nper_week = 50\nstandard_deviation = 8\n\
+pub const MEANS: &str = "effect = 2.0\nper_week = 50\nstandard_deviation = 8\n\
     [[groups]]\nlevels = { group = 'a' }\nshare = 0.6\ncontrol = 30\n\
     [[groups]]\nlevels = { group = 'b' }\nshare = 0.4\ncontrol = 20\n";
 const COUNTS: &str = "effect = 1.3\nper_week = 50\ndispersion = 0.6\n\
@@ -222,6 +222,33 @@ pub const SPENDING: [(&str, &str); 4] = [
     ),
     ("spending = 'power'\nrho = 2", "power 2, 3 looks"),
 ];
+
+/// Methods that hold the chance of any error over two comparisons.
+pub const FAMILIES: [(&str, &str); 6] = [
+    ("`bonferroni`", "method = 'bonferroni'"),
+    ("`holm`", "method = 'holm'"),
+    ("`hochberg`", "method = 'hochberg'"),
+    ("`hommel`", "method = 'hommel'"),
+    ("`fixed_sequence`", "method = 'fixed_sequence'"),
+    (
+        "`graphical`",
+        "method = 'graphical'\nweights = { b = 0.7, c = 0.3 }\n\
+         transitions = { b = { c = 1.0 }, c = { b = 1.0 } }",
+    ),
+];
+
+/// Two arms against one control.
+pub fn family(method: &str) -> String {
+    format!(
+        "id = 'family'\ntitle = 'family'\n\
+         arms = [{{id = 'a', ratio = 1, control = true}}, {{id = 'b', ratio = 1}}, {{id = 'c', ratio = 1}}]\n\
+         factors = [{{id = 'group', levels = ['a', 'b'], stratify = true}}]\n\
+         endpoints = [{{id = 'y', from = 'reported', kind = 'continuous'}}]\n\
+         [randomization]\nmethod = 'permuted_blocks'\nblock_sizes = [6]\n\
+         [analysis]\nprimary = 'y'\nestimator = 'blocked_difference_in_means'\nalpha = 0.05\nsides = 2\n\
+         [analysis.multiplicity]\n{method}\n[sample_size]\nplanned = 300\n"
+    )
+}
 
 /// Shapes of boundaries and ways to stop.
 pub const STOPS: [(&str, &str); 4] = [

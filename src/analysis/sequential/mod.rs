@@ -5,6 +5,7 @@
 //! the chance of success later on, and after a stop the inference of the stagewise ordering. Without a
 //! planned look there is no test; a confidence sequence, which holds however often one looks, informs.
 
+mod after;
 mod always;
 mod hold;
 mod scaled;
