@@ -41,6 +41,8 @@ pub struct Config {
     pub limits: Limits,
     pub writer: Writer,
     pub ledger: Ledger,
+    pub requests: Requests,
+    pub blinding: Blinding,
     pub analysis: Analysis,
     pub log: Log,
 }
@@ -120,6 +122,7 @@ pub struct Limits {
     pub page_items: u32,
     pub request_seconds: u64,
     pub changed_repeats_per_day: i64,
+    pub arm_reads_per_day: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -135,6 +138,19 @@ pub struct Writer {
 pub struct Ledger {
     pub name: String,
     pub checkpoint_seconds: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requests {
+    pub days: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blinding {
+    pub smallest_cell: usize,
+    pub smallest_difference: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -235,6 +251,9 @@ impl Config {
             if value == 0 {
                 return Err(setting(name, "must be at least 1"));
             }
+        }
+        if !(1..=366).contains(&self.requests.days) {
+            return Err(setting("requests.days", "must be from 1 to 366"));
         }
         let name = &self.ledger.name;
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') {

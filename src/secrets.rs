@@ -176,9 +176,54 @@ impl Secrets {
         keyed(&key, &[scheme.as_bytes(), number.as_bytes()])
     }
 
+    /// What makes and checks the second half of the salts of records. It rests on the first secret key,
+    /// so that an exchange of the key changes nothing.
+    pub fn voucher(&self) -> Voucher {
+        Voucher(self.first.derive(b"", "lodkast v2 records"))
+    }
+
+    /// The tombstone of an erased citizen, from the pseudonym: nobody without the key can tell whose it
+    /// is, not even with the pseudonym.
+    pub fn tombstone(&self, trial: &str, pseudonym: &str) -> String {
+        let key = self.first.derive(trial.as_bytes(), "lodkast v2 tombstone");
+        keyed(&key, &[pseudonym.as_bytes()])
+    }
+
+    /// The id of a participant in what a blinded role sees of one cut. The next cut gives another.
+    pub fn blinded_id(&self, trial: &str, data_cut: i64, participant: &str) -> String {
+        let key = self.first.derive(trial.as_bytes(), "lodkast v2 blinded id");
+        let parts = [&data_cut.to_be_bytes()[..], participant.as_bytes()];
+        format!("b-{}", &keyed(&key, &parts)[..32])
+    }
+
+    /// Vouches for a public key that signed ledgers, which the database remembers.
+    pub fn vouch_for_key(&self, public: &str) -> String {
+        let key = self.first.derive(b"", "lodkast v2 ledger keys");
+        keyed(&key, &[public.as_bytes()])
+    }
+
     /// A keyed digest of a request, for idempotency: a plain one would let numbers be tried out.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> String {
         keyed(&self.first.derive(b"", "lodkast v1 request"), parts)
+    }
+}
+
+/// Vouches for records: whoever writes to the database without the keys cannot make its 16 bytes.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Voucher([u8; 32]);
+
+impl Voucher {
+    /// The first 16 bytes of HMAC-SHA-256(key, ledger || id || random || record).
+    pub fn vouch(&self, ledger: &str, id: &str, random: &[u8], record: &str) -> [u8; 16] {
+        let mut mac =
+            <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0).expect("HMAC takes any key");
+        for part in [ledger.as_bytes(), id.as_bytes(), random, record.as_bytes()] {
+            mac.update(part);
+        }
+        let bytes = mac.finalize().into_bytes();
+        let mut first = [0; 16];
+        first.copy_from_slice(&bytes[..16]);
+        first
     }
 }
 
@@ -246,6 +291,34 @@ mod tests {
         let first = started.open_first(&sealed).unwrap();
         assert_eq!(person(&started.with_first(first)), person(&before));
         assert!(secrets(1).open_first(&sealed).is_err());
+    }
+
+    #[test]
+    fn a_record_is_vouched_for_with_its_ledger_id_and_random_bytes() {
+        let before = secrets(1);
+        let vouched = |keys: &Secrets, ledger, id, random: u8, record| {
+            keys.voucher().vouch(ledger, id, &[random; 16], record)
+        };
+        let one = vouched(&before, "t", "id", 1, "{}");
+        let after = before.exchanged(RootKey([2; 32]));
+        assert_eq!(one, vouched(&after, "t", "id", 1, "{}"));
+        for other in [
+            vouched(&secrets(2), "t", "id", 1, "{}"),
+            vouched(&before, "u", "id", 1, "{}"),
+            vouched(&before, "t", "ie", 1, "{}"),
+            vouched(&before, "t", "id", 2, "{}"),
+            vouched(&before, "t", "id", 1, "{ }"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn a_participant_has_another_blinded_id_in_every_cut() {
+        let keys = secrets(1);
+        assert_eq!(keys.blinded_id("t", 7, "p"), keys.blinded_id("t", 7, "p"));
+        assert_ne!(keys.blinded_id("t", 7, "p"), keys.blinded_id("t", 8, "p"));
+        assert_ne!(keys.blinded_id("t", 7, "p"), keys.blinded_id("u", 7, "p"));
     }
 
     #[test]

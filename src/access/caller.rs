@@ -1,6 +1,7 @@
 //! Who is asking, and within which scope.
 
 use super::{Right, Role};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 
 /// An authenticated caller.
@@ -10,6 +11,10 @@ pub struct Caller {
     /// The holder; for records that are posted, the source.
     pub name: String,
     pub role: Role,
+    /// The person to whom the key belongs.
+    pub person: String,
+    /// When the key expires; never on the command line.
+    pub expires_at: Option<DateTime<Utc>>,
     /// The only trial that the caller knows of; none means all.
     pub trial: Option<String>,
     /// The only sites that the caller knows of; none means all.
@@ -22,6 +27,8 @@ impl Caller {
         Self {
             key_id: "command-line".into(),
             name: "command line".into(),
+            person: "command-line".into(),
+            expires_at: None,
             role,
             trial: None,
             sites: None,

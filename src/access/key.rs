@@ -26,6 +26,11 @@ impl KeyText {
         }
     }
 
+    /// The key of this id and secret, as its holder made them.
+    pub fn hash_of(secret: &str) -> String {
+        hex::encode(sha256(secret.as_bytes()))
+    }
+
     /// Reads the text of a key.
     pub fn parse(text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix("lodk_")?.split_once('_')?;
@@ -45,7 +50,7 @@ impl KeyText {
 
     /// What is kept. A plain hash serves: 256 random bits cannot be searched.
     pub fn hash(&self) -> String {
-        hex::encode(sha256(self.secret.as_bytes()))
+        Self::hash_of(&self.secret)
     }
 
     /// Whether this is the key with that hash, in a time that does not tell how far they agree.

@@ -106,8 +106,23 @@ impl Role {
         self == Role::Monitor || open
     }
 
-    /// Whether a key of this role takes two persons once enrolment has begun.
-    pub fn takes_two_persons(self) -> bool {
-        matches!(self, Role::Monitor | Role::Statistician)
+    /// Whether the role reads records with their days and ids: enrollers those of their sites, whoever sees
+    /// the arms all.
+    pub fn reads_records_unblinded(self, open: bool) -> bool {
+        self == Role::Enroller || self.sees_arms(open)
+    }
+
+    /// Whether the role sees arms of a trial that is still blinded: all of them, or those of its sites.
+    pub fn sees_arms_while_blinded(self) -> bool {
+        matches!(self, Role::Monitor | Role::Enroller)
+    }
+
+    /// Whether a key of this role takes two persons: it sees arms and names no sites, or results.
+    pub fn takes_two_persons(self, all_sites: bool) -> bool {
+        match self {
+            Role::Monitor | Role::Statistician => true,
+            Role::Enroller => all_sites,
+            Role::Administrator | Role::Source | Role::Auditor => false,
+        }
     }
 }

@@ -84,6 +84,8 @@ pub struct Dataset {
     pub weights: Option<Vec<Option<f64>>>,
     /// SHA-256 of what the columns were made from, in hexadecimal digits.
     pub digest: String,
+    /// Root of the ledger's tree over the data cut; none for a file.
+    pub root: Option<String>,
     pub flow: Flow,
     /// What the reader must know of the data as a whole.
     pub warnings: Vec<String>,

@@ -43,6 +43,9 @@ pub struct ProtocolRef {
 pub struct DataRef {
     pub rows: usize,
     pub digest: String,
+    /// Root of the ledger's tree over the data cut; none for a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

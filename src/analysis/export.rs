@@ -1,9 +1,9 @@
 //! Analysis data sets as CSV, with a data dictionary.
 //!
 //! `participants` has the columns of the data file of `lodkast analyse`, so that an export can be
-//! analysed as it is. While the trial is blinded, whatever shows the arm is left out: the arm, the
-//! channels, the minutes, the attendance.
+//! analysed as it is. A role that must not see the arms has rows of its own ([`super::blinded`]).
 
+use super::blinded::{self, Blinding};
 use super::columns::{Column, Dataset, Received, Values};
 use super::facts::{CutData, Enrolled};
 use super::follow_up::UnknownArm;
@@ -21,14 +21,15 @@ crate::vocabulary! {
 }
 
 /// One column: its name, what it holds, and whether it shows the arm.
-struct Field {
-    name: String,
-    meaning: String,
-    unit: &'static str,
-    shows_arm: bool,
+#[derive(Debug, Clone)]
+pub struct Field {
+    pub name: String,
+    pub meaning: String,
+    pub unit: &'static str,
+    pub shows_arm: bool,
 }
 
-fn field(name: &str, meaning: &str, unit: &'static str, shows_arm: bool) -> Field {
+pub(super) fn field(name: &str, meaning: &str, unit: &'static str, shows_arm: bool) -> Field {
     Field {
         name: name.into(),
         meaning: meaning.into(),
@@ -37,34 +38,69 @@ fn field(name: &str, meaning: &str, unit: &'static str, shows_arm: bool) -> Fiel
     }
 }
 
-/// A data set as CSV. `unblinded` says whether the reader may see the arm.
-pub fn to_csv(
-    protocol: &Protocol,
-    data: &CutData,
-    set: DataSet,
-    unblinded: bool,
-) -> Result<String, UnknownArm> {
+/// A data set of a cut as CSV, for whoever may see the arms.
+pub fn to_csv(protocol: &Protocol, data: &CutData, set: DataSet) -> Result<String, UnknownArm> {
     Ok(match set {
-        DataSet::Participants => participants(protocol, data, unblinded)?,
-        DataSet::Conversations => conversations(data, unblinded),
+        DataSet::Participants => participants(protocol, data)?,
+        DataSet::Conversations => conversations(data),
         DataSet::Outcomes => outcomes(data),
-        DataSet::Dictionary => dictionary(protocol, unblinded),
+        DataSet::Dictionary => dictionary(&[
+            (DataSet::Participants, participant_fields(protocol)),
+            (DataSet::Conversations, conversation_fields()),
+            (DataSet::Outcomes, outcome_fields()),
+        ]),
     })
 }
 
-fn participants(
+/// A data set of a cut as CSV, for a role that must not see the arms; none where it would show them.
+pub fn to_blinded_csv(
     protocol: &Protocol,
     data: &CutData,
-    unblinded: bool,
-) -> Result<String, UnknownArm> {
+    dataset: &Dataset,
+    set: DataSet,
+    blinding: &impl Blinding,
+    smallest: usize,
+) -> Option<String> {
+    let told = || blinded::participants(protocol, data, dataset, blinding, smallest);
+    Some(match set {
+        DataSet::Participants => {
+            let told = told();
+            write(&told.fields, told.rows.into_iter())
+        }
+        DataSet::Outcomes => {
+            let rows = blinded::outcomes(data, blinding);
+            let cells = rows.iter().map(blinded::outcome_cells);
+            write(&blinded::outcome_fields(), cells)
+        }
+        DataSet::Dictionary => {
+            let mut text = dictionary(&[
+                (DataSet::Participants, blinded::fields(protocol)),
+                (DataSet::Outcomes, blinded::outcome_fields()),
+            ]);
+            for step in told().steps {
+                let row = ["coarsening", &step.step, "participants that it was done to", ""];
+                text.push_str(&line(row.iter().copied().chain([step.rows.to_string().as_str()])));
+            }
+            text
+        }
+        DataSet::Conversations => return None,
+    })
+}
+
+fn participants(protocol: &Protocol, data: &CutData) -> Result<String, UnknownArm> {
     let dataset = Dataset::from_cut(protocol, data)?;
     let fields = participant_fields(protocol);
-    Ok(table(
-        &fields,
-        unblinded,
-        data.participants.len(),
-        |row, name| participant_cell(protocol, &dataset, &data.participants[row], row, name),
-    ))
+    // Draws of those who were erased keep their places in the order.
+    let order = |row: usize| {
+        let gone = data.erased.iter().filter(|erased| erased.before <= row).count();
+        row + 1 + gone
+    };
+    Ok(table(&fields, data.participants.len(), |row, name| {
+        match name {
+            "enrolment_order" => order(row).to_string(),
+            _ => participant_cell(protocol, &dataset, &data.participants[row], row, name),
+        }
+    }))
 }
 
 fn participant_cell(
@@ -127,7 +163,8 @@ fn participant_fields(protocol: &Protocol) -> Vec<Field> {
     let mut fields = vec![
         field("participant", "Random id of the participant", "", false),
         field("arm", "Arm by the draw", "", true),
-        field("enrolled_on", "Day of the enrolment", "date", false),
+        field("enrolled_on", "Day of the draw", "date", false),
+        field("enrolment_order", "Place in the order of the draws, from 1", "", true),
     ];
     for factor in &protocol.factors {
         fields.push(field(&factor.id, &factor.label, "", false));
@@ -195,10 +232,9 @@ fn conversation_fields() -> Vec<Field> {
     fields
 }
 
-fn conversations(data: &CutData, unblinded: bool) -> String {
+fn conversations(data: &CutData) -> String {
     table(
         &conversation_fields(),
-        unblinded,
         data.conversations.len(),
         |row, name| {
             let record = &data.conversations[row];
@@ -254,12 +290,10 @@ fn outcome_fields() -> Vec<Field> {
 }
 
 fn outcomes(data: &CutData) -> String {
-    table(&outcome_fields(), true, data.outcomes.len(), |row, name| {
+    table(&outcome_fields(), data.outcomes.len(), |row, name| {
         let record = &data.outcomes[row];
         let body = &record.body;
         match name {
-            // Blinded: left out, because the system that posted the record knows it.
-            "sequence" if record.sequence == 0 => String::new(),
             "sequence" => record.sequence.to_string(),
             "participant" => record.participant.clone(),
             "source" => record.source.clone(),
@@ -276,48 +310,44 @@ fn outcomes(data: &CutData) -> String {
     })
 }
 
-fn dictionary(protocol: &Protocol, unblinded: bool) -> String {
-    let sets = [
-        (DataSet::Participants, participant_fields(protocol)),
-        (DataSet::Conversations, conversation_fields()),
-        (DataSet::Outcomes, outcome_fields()),
-    ];
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let _ = writer.write_record(["data_set", "column", "meaning", "unit", "shown"]);
+fn dictionary(sets: &[(DataSet, Vec<Field>)]) -> String {
+    let mut text = line(["data_set", "column", "meaning", "unit", "shows_arm"].into_iter());
     for (set, fields) in sets {
         for field in fields {
-            let shown = if field.shows_arm && !unblinded {
-                "after unblinding"
-            } else {
-                "yes"
-            };
-            let row = [set.as_str(), &field.name, &field.meaning, field.unit, shown];
-            let _ = writer.write_record(row.map(inert));
+            let shows = if field.shows_arm { "yes" } else { "no" };
+            let row = [set.as_str(), &field.name, &field.meaning, field.unit, shows];
+            text.push_str(&line(row.map(inert).iter().map(String::as_str)));
         }
+    }
+    text
+}
+
+fn table(fields: &[Field], rows: usize, cell: impl Fn(usize, &str) -> String) -> String {
+    let cells = |row: usize| {
+        let cell = |field: &Field| match field.name.as_str() {
+            "source" | "code" | "initiated_by" => inert(&cell(row, &field.name)),
+            name => cell(row, name),
+        };
+        fields.iter().map(cell).collect::<Vec<_>>()
+    };
+    write(fields, (0..rows).map(cells))
+}
+
+/// A header and rows.
+fn write(fields: &[Field], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing to memory cannot fail.
+    let _ = writer.write_record(fields.iter().map(|field| field.name.as_str()));
+    for row in rows {
+        let _ = writer.write_record(row);
     }
     finish(writer)
 }
 
-fn table(
-    fields: &[Field],
-    unblinded: bool,
-    rows: usize,
-    cell: impl Fn(usize, &str) -> String,
-) -> String {
-    let shown: Vec<&Field> = fields
-        .iter()
-        .filter(|field| unblinded || !field.shows_arm)
-        .collect();
+/// One line.
+fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing to memory cannot fail.
-    let _ = writer.write_record(shown.iter().map(|field| field.name.as_str()));
-    for row in 0..rows {
-        let cells = shown.iter().map(|field| match field.name.as_str() {
-            "source" | "code" | "initiated_by" => inert(&cell(row, &field.name)),
-            name => cell(row, name),
-        });
-        let _ = writer.write_record(cells);
-    }
+    let _ = writer.write_record(cells);
     finish(writer)
 }
 

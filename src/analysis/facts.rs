@@ -4,7 +4,7 @@ use crate::clock::danish_day;
 use crate::conduct::FactKind;
 use crate::conduct::record::{ConversationStatus, OutcomeKind};
 use crate::protocol::Channel;
-use crate::store::{StoreError, StoredFact, Tx};
+use crate::store::FactRow;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -25,6 +25,7 @@ pub struct Enrolled {
     pub id: String,
     pub arm: String,
     pub site: Option<String>,
+    /// Time zero: the day of the draw (rules 1 and external draws: the day that was told).
     pub enrolled_on: NaiveDate,
     pub factors: Map<String, Value>,
 }
@@ -47,7 +48,6 @@ pub struct Erased {
 
 #[derive(Debug, Deserialize)]
 struct EnrolmentBody {
-    enrolled_on: NaiveDate,
     factors: Map<String, Value>,
 }
 
@@ -125,13 +125,26 @@ pub struct CutData {
     pub erased: Vec<Erased>,
     /// SHA-256 over the leaves of the cut.
     pub digest: String,
+    /// Root of the ledger's tree over them, in hexadecimal digits.
+    pub root: String,
 }
 
+/// Why a record cannot be taken: its number, and what is wrong with it.
+pub type Fault = (i64, String);
+
 impl CutData {
-    /// Reads a cut.
-    pub fn load(tx: &mut Tx, trial: &str, cut: i64) -> Result<Self, StoreError> {
+    /// Puts together the facts of a cut, in the order of their numbers and without those that were
+    /// erased. `erased` are the persons whom an erasure names.
+    pub fn from_facts(facts: Vec<FactRow>, erased: &HashSet<String>) -> Result<Self, Fault> {
+        let mut kinds: HashMap<FactKind, Vec<FactRow>> = HashMap::new();
+        for fact in facts {
+            if let Some(kind) = FactKind::parse(&fact.kind) {
+                kinds.entry(kind).or_default().push(fact);
+            }
+        }
+        let mut take = |kind| kinds.remove(&kind).unwrap_or_default();
         let mut data = Self::default();
-        for fact in tx.list_facts(trial, FactKind::Screening.as_str(), cut)? {
+        for fact in take(FactKind::Screening) {
             let record: Record<ScreeningBody> = read(&fact)?;
             let person = person_of(&fact)?;
             data.screenings.push(super::flow::Screening {
@@ -139,10 +152,9 @@ impl CutData {
                 failed: record.body.failed,
             });
         }
-        let draws = tx.list_facts(trial, FactKind::Draw.as_str(), cut)?;
-        let enrolments = tx.list_facts(trial, FactKind::Enrolment.as_str(), cut)?;
-        let erased = tx.list_erased(trial)?;
-        let mut persons: HashMap<&Option<String>, &StoredFact> = HashMap::new();
+        let draws = take(FactKind::Draw);
+        let enrolments = take(FactKind::Enrolment);
+        let mut persons: HashMap<&Option<String>, &FactRow> = HashMap::new();
         persons.extend(enrolments.iter().map(|fact| (&fact.participant_id, fact)));
         for draw in &draws {
             let id = person_of(draw)?;
@@ -155,39 +167,35 @@ impl CutData {
                 });
                 continue;
             }
-            let lacking = || StoreError::Unreadable("a draw stands without its person".into());
-            let enrolment = persons.get(&draw.participant_id).ok_or_else(lacking)?;
+            let lacking = |what: &str| (draw.sequence, what.to_owned());
+            let enrolment = persons
+                .get(&draw.participant_id)
+                .ok_or_else(|| lacking("its person is missing"))?;
             let person: Record<EnrolmentBody> = read(enrolment)?;
             data.participants.push(Enrolled {
                 id,
                 arm: drawn.body.arm,
                 site: drawn.site,
-                enrolled_on: person.body.enrolled_on,
+                enrolled_on: draw
+                    .effective_on
+                    .ok_or_else(|| lacking("it has no day"))?,
                 factors: person.body.factors,
             });
         }
-        data.conversations = Self::current(tx, trial, FactKind::Conversation, cut)?;
-        data.outcomes = Self::current(tx, trial, FactKind::Outcome, cut)?;
-        for fact in tx.list_facts(trial, FactKind::Coverage.as_str(), cut)? {
+        data.conversations = Self::current(take(FactKind::Conversation))?;
+        data.outcomes = Self::current(take(FactKind::Outcome))?;
+        for fact in take(FactKind::Coverage) {
             let record: Record<CoverageBody> = read(&fact)?;
             data.coverage.push(Coverage {
                 key: record.recorded_by,
                 sites: record.body.sites,
             });
         }
-        let leaves = tx.list_leaves(trial, cut)?;
-        data.digest = crate::ledger::cut_digest(leaves.iter().map(Vec::as_slice));
         Ok(data)
     }
 
-    /// The records of a kind that no other record within the cut replaces.
-    fn current<B: for<'de> Deserialize<'de>>(
-        tx: &mut Tx,
-        trial: &str,
-        kind: FactKind,
-        cut: i64,
-    ) -> Result<Vec<About<B>>, StoreError> {
-        let facts = tx.list_facts(trial, kind.as_str(), cut)?;
+    /// The records of a kind that no other one replaces.
+    fn current<B: for<'de> Deserialize<'de>>(facts: Vec<FactRow>) -> Result<Vec<About<B>>, Fault> {
         let replaced: HashSet<i64> = facts.iter().filter_map(|fact| fact.replaces).collect();
         let mut records = Vec::with_capacity(facts.len());
         for fact in facts {
@@ -198,7 +206,7 @@ impl CutData {
             records.push(About {
                 sequence: fact.sequence,
                 participant: person_of(&fact)?,
-                source: fact.source.clone().unwrap_or_default(),
+                source: fact.source.unwrap_or_default(),
                 key: record.recorded_by,
                 site: record.site,
                 recorded_on: danish_day(record.recorded_at),
@@ -210,12 +218,12 @@ impl CutData {
 }
 
 /// The person a fact is about; a fact without one has been tampered with.
-fn person_of(fact: &StoredFact) -> Result<String, StoreError> {
-    let missing = || StoreError::Unreadable(format!("fact number {} names nobody", fact.sequence));
+fn person_of(fact: &FactRow) -> Result<String, Fault> {
+    let missing = || (fact.sequence, "it names nobody".to_owned());
     fact.participant_id.clone().ok_or_else(missing)
 }
 
-fn read<B: for<'de> Deserialize<'de>>(fact: &StoredFact) -> Result<Record<B>, StoreError> {
+fn read<B: for<'de> Deserialize<'de>>(fact: &FactRow) -> Result<Record<B>, Fault> {
     serde_json::from_str(&fact.record)
-        .map_err(|_| StoreError::Unreadable(format!("fact number {}", fact.sequence)))
+        .map_err(|_| (fact.sequence, "its record cannot be read".to_owned()))
 }

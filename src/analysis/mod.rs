@@ -4,6 +4,7 @@
 //! [`Document`], which is what the service stores and the command line prints.
 
 mod baseline;
+pub mod blinded;
 pub mod columns;
 pub mod data_file;
 pub mod design;

@@ -39,6 +39,7 @@ pub fn run(protocol: &Protocol, digest: String, dataset: &Dataset) -> Document {
         data: DataRef {
             rows: dataset.rows(),
             digest: dataset.digest.clone(),
+            root: dataset.root.clone(),
         },
         software: Software::this(),
         flow,

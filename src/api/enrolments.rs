@@ -27,8 +27,7 @@ pub async fn enrol(
     media_type(&request, &[MediaType::Json])?;
     let body = Body::read(&app, &request, payload).await?;
     let value = body.json()?;
-    let registration = trial.registered()?;
-    let candidate = enrolment::read(&app.service, registration, &value)
+    let candidate = enrolment::read(&app.service, &trial, &value)
         .inspect_err(|_| app.metrics.wrote("enrolment", "refused"))?;
     if !caller.0.sees_site(candidate.site.as_deref()) {
         return Err(Refusal::SiteOutOfScope.into());

@@ -3,13 +3,13 @@
 use super::body::Body;
 use super::identity::Identity;
 use super::page::{self, PageQuery};
-use super::trials::{no_fields, require};
+use super::trials::require;
 use super::{App, Problem, blocking};
 use crate::access::Right;
-use crate::conduct::issue_key::{self, Answer, Issued, Wish};
+use crate::conduct::issue_key::{self, Answer, Made, Rotation, Wish};
 use crate::store::KeyRow;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -19,6 +19,8 @@ use utoipa::ToSchema;
 pub struct KeyItem {
     key_id: String,
     name: String,
+    /// The person to whom it belongs.
+    person: Option<String>,
     role: String,
     trial: Option<String>,
     sites: Option<Value>,
@@ -28,6 +30,11 @@ pub struct KeyItem {
     approved_by: Option<String>,
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<DateTime<Utc>>,
+    /// The last day on which it was used.
+    #[schema(value_type = Option<String>, format = Date)]
+    last_used_on: Option<NaiveDate>,
 }
 
 impl From<KeyRow> for KeyItem {
@@ -42,17 +49,24 @@ impl From<KeyRow> for KeyItem {
             created_by: row.created_by,
             approved_by: row.approved_by,
             revoked_at: row.revoked_at.map(|time| time.and_utc()),
+            person: row.person_id,
+            expires_at: row.expires_at.map(|time| time.and_utc()),
+            last_used_on: row.last_used_on,
         }
     }
 }
 
-fn shown_once(issued: &Issued) -> HttpResponse {
-    HttpResponse::Created().json(json!({"key_id": issued.key.id, "key": issued.key.reveal()}))
+/// A key that was made: with its text, the only time it is shown, unless its holder made it.
+pub fn made(key: &Made) -> HttpResponse {
+    HttpResponse::Created().json(match key {
+        Made::Shown(key) => json!({"key_id": key.id, "key": key.reveal()}),
+        Made::Own(id) => json!({"key_id": id}),
+    })
 }
 
-/// Make a key: 201 with its text, the only time it is shown; 202 where a second administrator has
-/// to approve (a monitor or statistician, once enrolment has begun).
-#[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = super::schema::KeyRequest, responses((status = 201, body = Object), (status = 202, body = Object), (status = 422, body = Problem)))]
+/// Make a key: 201 with its text, the only time it is shown; 202 where another person has to sign (it sees
+/// all arms or results, or is another person's), and then `secret_sha256` of its holder's own secret.
+#[utoipa::path(post, path = "/v1/keys", operation_id = "make_key", tag = "keys", request_body = super::schema::KeyRequest, responses((status = 201, description = "The key", body = super::schema::KeyMade), (status = 202, description = "Another person has to sign", body = super::schema::KeyAwaited), (status = 422, description = "The request is not valid", body = Problem)))]
 #[post("/v1/keys")]
 pub async fn create(
     app: web::Data<App>,
@@ -61,35 +75,40 @@ pub async fn create(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     require(&caller.0, Right::ManageKeys)?;
-    let wish = Wish::read(&Body::read(&app, &request, payload).await?.json()?)?;
+    let now = app.service.clock.now();
+    let wish = Wish::read(&Body::read(&app, &request, payload).await?.json()?, now)?;
     let service = app.service.clone();
     Ok(
         match blocking(move || issue_key::ask(&service, &caller.0, &wish)).await? {
-            Answer::Issued(issued) => shown_once(&issued),
+            Answer::Made(key) => made(&key),
             Answer::Awaiting(request) => HttpResponse::Accepted().json(json!({
-                "request": request,
+                "request": request.request,
                 "status": "awaiting_second_person",
-                "approval": format!("/v1/keys/requests/{request}/approval"),
+                "awaits_second_person": true,
+                "key_id": request.object["key_id"],
+                "expires_at": request.expires_at,
+                "approval": format!("/v1/requests/{}/sign", request.request),
             })),
         },
     )
 }
 
-/// Approve the key that another administrator asked for.
-#[utoipa::path(post, path = "/v1/keys/requests/{request}/approval", tag = "keys", params(("request" = String, Path)), responses((status = 201, body = Object), (status = 409, body = Problem)))]
-#[post("/v1/keys/requests/{request}/approval")]
-pub async fn approve(
+/// Replace a key by a new one of the same holder and rights; the old one works on for the overlap.
+#[utoipa::path(post, path = "/v1/keys/{key}/rotation", operation_id = "rotate_key", tag = "keys", params(("key" = String, Path)), request_body = super::schema::RotationRequest, responses((status = 201, description = "The new key", body = super::schema::KeyMade), (status = 404, description = "No such key, or another holder's", body = Problem), (status = 409, description = "Its holder replaces this key", body = Problem)))]
+#[post("/v1/keys/{key}/rotation")]
+pub async fn rotate(
     app: web::Data<App>,
     caller: Identity,
-    wanted: web::Path<String>,
+    key: web::Path<String>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    require(&caller.0, Right::ManageKeys)?;
-    no_fields(&Body::read(&app, &request, payload).await?.json_or_empty()?)?;
+    let now = app.service.clock.now();
+    let body = Body::read(&app, &request, payload).await?.json_or_empty()?;
+    let asked = Rotation::read(&body, now)?;
     let service = app.service.clone();
-    let issued = blocking(move || issue_key::approve(&service, &caller.0, &wanted)).await?;
-    Ok(shown_once(&issued))
+    let key = blocking(move || issue_key::rotate(&service, &caller.0, &key, &asked)).await?;
+    Ok(made(&key))
 }
 
 /// The keys that the caller manages, without their secrets.

@@ -2,12 +2,13 @@
 
 use super::identity::Identity;
 use super::page::{self, PageQuery};
-use super::trials::allowed;
+use super::trials::{allowed, require};
 use super::{App, Problem, blocking, with_trial};
 use crate::access::{Caller, Right};
 use crate::conduct::{Refusal, Service, bundle, ledger};
 use crate::document::Field;
 use crate::ledger::bundle::Audience;
+use crate::store::INSTALLATION;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::de::DeserializeOwned;
@@ -205,6 +206,86 @@ pub async fn download(
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .streaming(body))
+}
+
+/// The signed head of the installation's own ledger.
+#[utoipa::path(get, path = "/v1/installation/ledger/checkpoint", operation_id = "installation_checkpoint", tag = "ledger", params(CheckpointQuery), responses((status = 200, description = "The signed head", body = super::schema::CheckpointAnswer), (status = 404, description = "No checkpoint of this size", body = Problem)))]
+#[get("/v1/installation/ledger/checkpoint")]
+pub async fn installation_checkpoint(
+    app: web::Data<App>,
+    caller: Identity,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    of_installation(app, caller, request, |service, caller, query: CheckpointQuery| {
+        ledger::head(service, caller, INSTALLATION, query.size)
+    })
+    .await
+}
+
+/// The entries of the installation's own ledger, with their records: persons, keys and acts of two.
+#[utoipa::path(get, path = "/v1/installation/ledger/entries", operation_id = "installation_entries", tag = "ledger", params(PageQuery), responses((status = 200, description = "A page of entries", body = page::Page<super::schema::EntryAnswer>)))]
+#[get("/v1/installation/ledger/entries")]
+pub async fn installation_entries(
+    app: web::Data<App>,
+    caller: Identity,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    require(&caller.0, Right::ReadLedger)?;
+    let query: PageQuery = page::query(&request)?;
+    let (limit, after) = (query.limit(&app)?, query.after_number()?);
+    let service = app.service.clone();
+    let items = blocking(move || {
+        ledger::entries(&service, &caller.0, INSTALLATION, after, limit)
+    })
+    .await?;
+    let last = items.last().map(|item| item.sequence.to_string());
+    Ok(page::answer(&request, limit, items, last))
+}
+
+/// Prove that an entry is in the installation's own ledger.
+#[utoipa::path(get, path = "/v1/installation/ledger/proofs/inclusion", operation_id = "installation_inclusion", tag = "ledger", params(InclusionQuery), responses((status = 200, description = "The proof", body = super::schema::ProofAnswer), (status = 422, description = "No such entry or size", body = Problem)))]
+#[get("/v1/installation/ledger/proofs/inclusion")]
+pub async fn installation_inclusion(
+    app: web::Data<App>,
+    caller: Identity,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    of_installation(app, caller, request, |service, caller, query: InclusionQuery| {
+        ledger::inclusion(service, caller, INSTALLATION, query.sequence, query.size)
+    })
+    .await
+}
+
+/// Prove that an older ledger of the installation is the beginning of a newer one.
+#[utoipa::path(get, path = "/v1/installation/ledger/proofs/consistency", operation_id = "installation_consistency", tag = "ledger", params(ConsistencyQuery), responses((status = 200, description = "The proof", body = super::schema::ProofAnswer), (status = 422, description = "No such sizes", body = Problem)))]
+#[get("/v1/installation/ledger/proofs/consistency")]
+pub async fn installation_consistency(
+    app: web::Data<App>,
+    caller: Identity,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    of_installation(app, caller, request, |service, caller, query: ConsistencyQuery| {
+        ledger::consistency(service, caller, INSTALLATION, query.from, query.to)
+    })
+    .await
+}
+
+/// Answers a question about the installation's own ledger.
+async fn of_installation<Q, T>(
+    app: web::Data<App>,
+    caller: Identity,
+    request: HttpRequest,
+    answer: impl FnOnce(&Service, &Caller, Q) -> Result<T, Refusal> + Send + 'static,
+) -> Result<HttpResponse, Problem>
+where
+    Q: DeserializeOwned + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    require(&caller.0, Right::ReadLedger)?;
+    let query: Q = page::query(&request)?;
+    let service = app.service.clone();
+    let told = blocking(move || answer(&service, &caller.0, query)).await?;
+    Ok(HttpResponse::Ok().json(told))
 }
 
 /// Hands chunks over to the body of an answer.

@@ -19,6 +19,7 @@ mod participants;
 mod problem;
 mod randomization;
 mod records;
+mod requests;
 mod request_log;
 mod schema;
 pub mod server;
@@ -78,6 +79,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(randomization::give_public_value)
         .service(randomization::freeze_list)
         .service(randomization::join_units)
+        .service(randomization::hold_codes)
         .service(enrolments::enrol)
         .service(participants::list)
         .service(participants::search)
@@ -98,9 +100,20 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(ledger::inclusion)
         .service(ledger::consistency)
         .service(ledger::download)
+        .service(ledger::installation_checkpoint)
+        .service(ledger::installation_entries)
+        .service(ledger::installation_inclusion)
+        .service(ledger::installation_consistency)
+        .service(requests::list)
+        .service(requests::ask)
+        .service(requests::show)
+        .service(requests::sign)
+        .service(requests::withdraw)
+        .service(requests::list_persons)
+        .service(requests::add_person)
         .service(keys::create)
         .service(keys::list)
-        .service(keys::approve)
+        .service(keys::rotate)
         .service(keys::revoke)
         .service(openapi::show)
         .service(openapi::pages());

@@ -2,7 +2,7 @@
 
 use super::{
     analyses, data_cuts, enrolments, exports, flow, health, keys, ledger, participants,
-    randomization, records, trials,
+    randomization, records, requests, trials,
 };
 use actix_web::{HttpResponse, get};
 use std::sync::OnceLock;
@@ -18,6 +18,7 @@ use utoipa_swagger_ui::SwaggerUi;
         trials::create, trials::list, trials::show, trials::revise, trials::register,
         trials::change_status,
         randomization::give_public_value, randomization::join_units, randomization::freeze_list,
+        randomization::hold_codes,
         enrolments::enrol,
         participants::list, participants::show, participants::search,
         records::post_conversations, records::list_conversations,
@@ -27,7 +28,11 @@ use utoipa_swagger_ui::SwaggerUi;
         analyses::create, analyses::list, analyses::show,
         exports::download,
         ledger::checkpoint, ledger::entries, ledger::inclusion, ledger::consistency, ledger::download,
-        keys::create, keys::list, keys::approve, keys::revoke,
+        ledger::installation_checkpoint, ledger::installation_entries,
+        ledger::installation_inclusion, ledger::installation_consistency,
+        keys::create, keys::list, keys::rotate, keys::revoke,
+        requests::list, requests::ask, requests::show, requests::sign, requests::withdraw,
+        requests::list_persons, requests::add_person,
     ),
     security(("api_key" = [])),
     modifiers(&Bearer)

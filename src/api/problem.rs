@@ -1,7 +1,7 @@
 //! Problem details (RFC 9457): the one table of what a refusal becomes over HTTP.
 
 use crate::conduct::Refusal;
-use crate::document::Invalid;
+use crate::document::{Invalid, Malformed};
 use crate::store::StoreError;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -67,12 +67,8 @@ impl Problem {
     }
 
     /// A body that is no JSON; its text is not repeated.
-    pub fn malformed(fault: &serde_json::Error) -> Self {
-        let detail = format!(
-            "the body is not JSON: line {}, column {}",
-            fault.line(),
-            fault.column()
-        );
+    pub fn malformed(fault: &Malformed) -> Self {
+        let detail = format!("the body {fault}");
         Self::new("malformed-json", "Malformed JSON", 400, detail)
     }
 
@@ -103,6 +99,9 @@ impl From<Refusal> for Problem {
             Impossible(_) => ("impossible", "Impossible", 422),
             SecondPersonNeeded(_) => ("second-person", "Second person needed", 409),
             TooManyRepeats => ("too-many-repeats", "Too many repeats", 429),
+            PersonExists => ("person-exists", "Person exists", 409),
+            TooClose { .. } => ("too-close-to-another-cut", "Too close to another cut", 409),
+            Tampered { .. } => ("ledger-does-not-verify", "Ledger does not verify", 500),
             Busy => ("busy", "Busy", 503),
             Store(StoreError::Unreachable(_) | StoreError::Race(_)) => {
                 ("unavailable", "Database not available", 503)

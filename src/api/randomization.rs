@@ -3,10 +3,10 @@
 
 use super::body::Body;
 use super::identity::Identity;
-use super::trials::allowed;
+use super::trials::{allowed, trial_for};
 use super::{App, Problem, with_trial};
 use crate::access::Right;
-use crate::conduct::{public_randomness, units};
+use crate::conduct::{levels, public_randomness, units};
 use actix_web::{HttpRequest, HttpResponse, post, web};
 
 /// Give the value of the public randomness that the protocol names; before enrolment, and once.
@@ -59,12 +59,35 @@ pub async fn freeze_list(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let caller = allowed(&app, caller, &trial, Right::Enrol).await?;
+    let (caller, known) = trial_for(&app, caller, &trial, Right::Enrol).await?;
     let body = Body::read(&app, &request, payload).await?;
-    let list = units::read_list(&app.service, &trial, &body.json()?)?;
+    let list = units::read_list(&app.service, &known, &body.json()?)?;
     let frozen = with_trial(&app, caller, trial, move |service, caller, trial| {
         units::freeze(service, caller, body.idempotency.as_ref(), trial, &list)
     })
     .await?;
     Ok(HttpResponse::Created().json(frozen))
+}
+
+/// Hold an open factor to a list of codes from now on: no other level joins.
+#[utoipa::path(post, path = "/v1/trials/{trial}/factors/{factor}/codes", operation_id = "hold_codes", tag = "trials", params(("trial" = String, Path), ("factor" = String, Path)), request_body = super::schema::CodesRequest, responses((status = 201, description = "The codes that hold", body = super::schema::CodesRequest), (status = 404, description = "No such factor with open levels", body = Problem), (status = 409, description = "Enrolment has ended", body = Problem)))]
+#[post("/v1/trials/{trial}/factors/{factor}/codes")]
+pub async fn hold_codes(
+    app: web::Data<App>,
+    caller: Identity,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let (trial, factor) = path.into_inner();
+    let caller = allowed(&app, caller, &trial, Right::ConductTrial).await?;
+    let body = Body::read(&app, &request, payload).await?;
+    let codes = levels::read(&body.json()?)?;
+    let service = app.service.clone();
+    let held = super::blocking(move || {
+        let key = body.idempotency.as_ref();
+        levels::hold(&service, &caller.0, key, &trial, &factor, &codes)
+    })
+    .await?;
+    Ok(HttpResponse::Created().json(held))
 }

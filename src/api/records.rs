@@ -7,8 +7,8 @@ use super::trials::trial_for;
 use super::{App, Problem, blocking, ndjson, with_trial};
 use crate::conduct::group::{Answer, Recorded, Task, Work};
 use crate::conduct::record::{self, Stream};
-use crate::conduct::{Refusal, Trial};
-use crate::store::StoredFact;
+use crate::conduct::{Refusal, Trial, export};
+use crate::store::FactRow;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -62,6 +62,8 @@ pub struct RecordQuery {
     cursor: Option<String>,
     /// Only records of this participant.
     participant: Option<String>,
+    /// For a role that sees blinded rows only: the data cut of which they are.
+    data_cut: Option<i64>,
 }
 
 fn status_of(recorded: &Recorded) -> &'static str {
@@ -253,8 +255,15 @@ async fn tell_page(
     request: HttpRequest,
     stream: Stream,
 ) -> Result<HttpResponse, Problem> {
-    let (caller, _) = trial_for(&app, caller, &trial, stream.read_right()).await?;
+    let (caller, known) = trial_for(&app, caller, &trial, stream.read_right()).await?;
     let query: RecordQuery = page::query(&request)?;
+    if !caller.0.role.reads_records_unblinded(known.status.is_open()) {
+        return tell_blinded(app, caller, trial, request, query).await;
+    }
+    if query.data_cut.is_some() {
+        let detail = "is for roles that see blinded rows only";
+        return Err(Refusal::field("data_cut", detail).into());
+    }
     let page = PageQuery {
         limit: query.limit,
         cursor: query.cursor,
@@ -278,7 +287,39 @@ async fn tell_page(
     Ok(page::answer(&request, limit, items, last))
 }
 
-fn item(fact: StoredFact) -> RecordItem {
+/// Rows for a blinded role: of a data cut, in the order of their blinded ids; a cursor is a place in it.
+async fn tell_blinded(
+    app: web::Data<App>,
+    caller: Identity,
+    trial: web::Path<String>,
+    request: HttpRequest,
+    query: RecordQuery,
+) -> Result<HttpResponse, Problem> {
+    if query.participant.is_some() {
+        // The answer would tell which blinded id belongs to which participant.
+        let detail = "cannot be asked for while the trial is blinded";
+        return Err(Refusal::field("participant", detail).into());
+    }
+    let data_cut = query.data_cut.ok_or_else(|| {
+        let detail = "is missing: while the trial is blinded, rows are those of a data cut";
+        Refusal::field("data_cut", detail)
+    })?;
+    let page = PageQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+    };
+    let (limit, after) = (page.limit(&app)?, page.after_number()?);
+    let place = usize::try_from(after).unwrap_or(0);
+    let items = with_trial(&app, caller, trial, move |service, caller, trial| {
+        let most = limit as usize;
+        export::blinded_outcomes(service, caller, trial, data_cut, place, most)
+    })
+    .await?;
+    let last = Some((place + items.len()).to_string());
+    Ok(page::answer(&request, limit, items, last))
+}
+
+fn item(fact: FactRow) -> RecordItem {
     let record: Value = serde_json::from_str(&fact.record).unwrap_or_else(|_| json!({}));
     let text = |key: &str| record[key].as_str().map(str::to_owned);
     RecordItem {

@@ -128,6 +128,131 @@ pub struct KeyRequest {
     name: String,
     trial: Option<String>,
     sites: Option<Vec<String>>,
+    /// The person to whom it shall belong; without it the one who asks.
+    person: Option<String>,
+    /// Id of the key that its holder made with `lodkast key request`.
+    key_id: Option<String>,
+    /// SHA-256 of its secret, in hexadecimal digits.
+    secret_sha256: Option<String>,
+    /// At most five years ahead; without it, in a year.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// What a holder asks of a rotation.
+#[derive(ToSchema)]
+pub struct RotationRequest {
+    key_id: Option<String>,
+    secret_sha256: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<String>,
+    /// Days for which the old key works on, at most 30; without it, 7.
+    overlap_days: Option<u32>,
+}
+
+/// A key that was made.
+#[derive(ToSchema)]
+pub struct KeyMade {
+    key_id: String,
+    /// Its text, the only time it is shown; absent where its holder made the secret.
+    key: Option<String>,
+}
+
+/// A key that waits for the signature of another person.
+#[derive(ToSchema)]
+pub struct KeyAwaited {
+    request: String,
+    /// awaiting_second_person
+    status: String,
+    awaits_second_person: bool,
+    key_id: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: String,
+    /// Where another person signs.
+    approval: String,
+}
+
+/// An act that has no resource of its own.
+#[derive(ToSchema)]
+pub struct ActRequest {
+    /// adopt_rules
+    act: String,
+    trial: String,
+}
+
+/// A request for an act of two persons.
+#[derive(ToSchema)]
+pub struct RequestAnswer {
+    request: String,
+    /// issue_key, unblind, adopt_rules
+    act: String,
+    trial: Option<String>,
+    /// What is asked for.
+    object: Map<String, Value>,
+    /// open, signed, withdrawn, expired
+    status: String,
+    #[schema(value_type = String, format = DateTime)]
+    asked_at: String,
+    /// Key of the one who asked.
+    asked_by: String,
+    /// The person who asked.
+    person: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    decided_at: Option<String>,
+    decided_by: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub struct PersonRequest {
+    name: String,
+}
+
+#[derive(ToSchema)]
+pub struct PersonAnswer {
+    person: String,
+    name: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: String,
+}
+
+/// Codes to which an open factor is held.
+#[derive(ToSchema)]
+pub struct CodesRequest {
+    codes: Vec<String>,
+}
+
+/// A signed head of a ledger.
+#[derive(ToSchema)]
+pub struct CheckpointAnswer {
+    origin: String,
+    size: i64,
+    root: String,
+    #[schema(value_type = String, format = DateTime)]
+    signed_at: String,
+    checkpoint: String,
+    keys: Vec<String>,
+}
+
+/// An entry of a ledger.
+#[derive(ToSchema)]
+pub struct EntryAnswer {
+    sequence: i64,
+    leaf: String,
+    kind: Option<String>,
+    salt: Option<String>,
+    record: Option<String>,
+}
+
+/// A proof, in the order of RFC 9162.
+#[derive(ToSchema)]
+pub struct ProofAnswer {
+    sequence: Option<i64>,
+    leaf: Option<String>,
+    from: Option<i64>,
+    size: i64,
+    hashes: Vec<String>,
 }
 
 /// The value of the public randomness.

@@ -71,6 +71,8 @@ pub fn run(options: &Options) -> Done {
     let caller = Arc::new(Caller {
         key_id: "command-line".into(),
         name: mapping.source.clone(),
+        person: "command-line".into(),
+        expires_at: None,
         role: if mapping.into == Into::Enrolments {
             Role::Enroller
         } else {
@@ -128,7 +130,7 @@ fn read_rows(
                 Ok(match mapping.into {
                     Into::Enrolments => Work::Enrol(Box::new(enrolment::read(
                         service,
-                        trial.registered()?,
+                        trial,
                         &value,
                     )?)),
                     Into::Conversations => Work::Record(Box::new(record::read(

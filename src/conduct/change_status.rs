@@ -2,10 +2,11 @@
 
 use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
-use super::issue_key::check_second_person;
-use super::{Refusal, Service, Status, Trial};
+use super::issue_key;
+use super::requests::{self, Act, Signed};
+use super::{Refusal, Service, Status, Trial, checkpoint};
 use crate::access::{Caller, Right};
-use crate::store::Tx;
+use crate::store::{INSTALLATION, RequestRow, Tx};
 use chrono::Days;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,6 +20,9 @@ pub struct Changed {
     /// The status waits for another administrator to ask for it too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub awaits_second_person: bool,
+    /// The request that another person has to sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 /// Brings the trial to another status, for a reason that goes into its ledger.
@@ -41,6 +45,7 @@ pub fn run(
             from,
             status,
             awaits_second_person: false,
+            request: None,
         };
         match status {
             Status::Enrolling => may_open(&known).map_err(|why| known.refuse(why))?,
@@ -51,29 +56,11 @@ pub fn run(
                     return Err(known.refuse(why));
                 }
             }
-            Status::Unblinded => match requested_by(tx, trial)? {
-                Some(first) => {
-                    check_second_person(tx, &first, caller)?;
-                    body["requested_by"] = json!(first);
-                }
-                None => {
-                    let body = json!({"reason": reason});
-                    append(
-                        tx,
-                        service,
-                        caller,
-                        trial,
-                        FactKind::UnblindingRequested,
-                        body,
-                    )?;
-                    return Ok(Changed {
-                        status: from,
-                        awaits_second_person: true,
-                        ..changed
-                    });
-                }
-            },
+            Status::Unblinded => return ask_to_unblind(tx, service, caller, &known, reason),
             _ => {}
+        }
+        if from == Status::Registered {
+            name_keys(tx, service, trial, &mut body)?;
         }
         let number = known.registered()?.number;
         tx.update_trial(trial, status.as_str(), number)?;
@@ -90,9 +77,8 @@ fn append(
     kind: FactKind,
     body: Value,
 ) -> Result<(), Refusal> {
-    let fact = Draft::of_trial(kind, body).seal(service, caller, service.clock.now());
-    let first = tx.take_sequence(trial, 1)?;
-    Ok(tx.insert_facts(trial, first, vec![fact])?)
+    Draft::of_trial(kind, body).append(tx, service, trial, caller)?;
+    Ok(())
 }
 
 /// Enrolment does not open before the seed is whole.
@@ -139,20 +125,79 @@ fn why_not_to_lock(
     })
 }
 
-/// The key of the one who asked for the unblinding before, if it is still valid.
-fn requested_by(tx: &mut Tx, trial: &str) -> Result<Option<String>, Refusal> {
-    let facts = tx.list_facts(trial, FactKind::UnblindingRequested.as_str(), i64::MAX)?;
-    for fact in facts.iter().rev() {
-        let record: Value = serde_json::from_str(&fact.record).unwrap_or_default();
-        let key = record["recorded_by"].as_str().unwrap_or_default();
-        if tx
-            .find_key(key)?
-            .is_some_and(|row| row.revoked_at.is_none())
-        {
-            return Ok(Some(key.to_owned()));
+/// The first person asks for the unblinding; another who does so signs what the first one asked for.
+fn ask_to_unblind(
+    tx: &mut Tx,
+    service: &Service,
+    caller: &Caller,
+    trial: &Trial,
+    reason: &str,
+) -> Result<Changed, Refusal> {
+    let now = service.clock.now().naive_utc();
+    for open in tx.list_open_requests(Act::Unblind.as_str(), &trial.id)? {
+        // One that came to nothing does not stand in the way.
+        if open.expires_at <= now || !issue_key::is_valid(tx, service, &open.asked_by)? {
+            continue;
         }
+        return match requests::sign_in(tx, service, caller, &open.id)? {
+            Signed::Unblinded(changed) => Ok(changed),
+            _ => Err(Refusal::Internal("another act was signed".into())),
+        };
     }
-    Ok(None)
+    let object = json!({"to": Status::Unblinded, "reason": reason});
+    let request = requests::ask(tx, service, caller, Act::Unblind, Some(&trial.id), &object)?;
+    let body = json!({"reason": reason, "request": request.request});
+    let kind = FactKind::UnblindingRequested;
+    append(tx, service, caller, &trial.id, kind, body)?;
+    Ok(Changed {
+        trial: trial.id.clone(),
+        from: trial.status,
+        status: trial.status,
+        awaits_second_person: true,
+        request: Some(request.request),
+    })
+}
+
+/// Unblinds a trial by the signature of the second person.
+pub(super) fn unblind(
+    tx: &mut Tx,
+    service: &Service,
+    caller: &Caller,
+    trial: &str,
+    request: &RequestRow,
+    object: &Value,
+) -> Result<Changed, Refusal> {
+    let known = service.lock_trial(tx, trial)?;
+    let from = known.status;
+    let status = decide(from, Status::Unblinded.as_str()).map_err(|why| known.refuse(why))?;
+    let body = json!({
+        "from": from, "to": status, "reason": object["reason"],
+        "requested_by": request.asked_by, "request": request.id,
+    });
+    tx.update_trial(trial, status.as_str(), known.registered()?.number)?;
+    append(tx, service, caller, trial, FactKind::Status, body)?;
+    Ok(Changed {
+        trial: trial.to_owned(),
+        from,
+        status,
+        awaits_second_person: false,
+        request: None,
+    })
+}
+
+/// The opening names the keys that are valid for the trial, and the installation's ledger that holds
+/// their issues.
+fn name_keys(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &str,
+    body: &mut Value,
+) -> Result<(), Refusal> {
+    body["keys"] = json!(issue_key::valid_for(tx, service, trial)?);
+    let size = tx.greatest_sequence(INSTALLATION)?;
+    let root = checkpoint::root_over(tx, INSTALLATION, size)?;
+    body["installation"] = json!({"size": size, "root": hex::encode(root)});
+    Ok(())
 }
 
 /// The new status, or why it cannot be.

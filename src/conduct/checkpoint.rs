@@ -4,11 +4,12 @@
 //! those over 256 and 65,536 leaves are kept: they are all of complete subtrees, which never change,
 //! and the others are computed from them when a proof asks.
 
+use super::authentic::tampered;
 use super::{Refusal, SECRET_KEY, Service};
 use crate::ledger::note::{Checkpoint, Kind, Note, NoteSigner, VerifierKey};
 use crate::ledger::tree::{self, Hash, Nodes};
 use crate::secrets::Secrets;
-use crate::store::{CheckpointRow, NodeRow, StoreError, Tx};
+use crate::store::{CheckpointRow, INSTALLATION, NodeRow, StoreError, Tx};
 use std::collections::HashMap;
 
 /// Levels that are kept: each node of one has 256 children among those of the last.
@@ -28,7 +29,23 @@ pub(super) fn remember_key(tx: &mut Tx, secrets: &Secrets) -> Result<(), StoreEr
     let public = hex::encode(signer.verifier().public_key());
     let name = format!("{LEDGER_KEY}{}", &public[..16]);
     if tx.find_installation(&name)?.is_none() {
-        tx.insert_installation(&name, &public)?;
+        tx.insert_installation(&name, &vouched(secrets, &public))?;
+    }
+    Ok(())
+}
+
+/// A public key as the database remembers it: with what vouches for it.
+fn vouched(secrets: &Secrets, public: &str) -> String {
+    format!("{public}:{}", secrets.vouch_for_key(public))
+}
+
+/// Vouches for the public keys that release 0.1 remembered.
+pub(super) fn adopt_keys(tx: &mut Tx, secrets: &Secrets) -> Result<(), StoreError> {
+    for public in tx.list_installation(LEDGER_KEY)? {
+        if !public.contains(':') {
+            let name = format!("{LEDGER_KEY}{}", &public[..16.min(public.len())]);
+            tx.update_installation(&name, &vouched(secrets, &public))?;
+        }
     }
     Ok(())
 }
@@ -51,11 +68,15 @@ impl Service {
     /// Every key that signed checkpoints of this trial, or may have.
     pub fn ledger_keys(&self, tx: &mut Tx, trial: &str) -> Result<Vec<VerifierKey>, Refusal> {
         let origin = self.ledger_origin(trial);
-        let keys = tx.list_installation(LEDGER_KEY)?.into_iter().map(|public| {
+        let keys = tx.list_installation(LEDGER_KEY)?.into_iter().map(|value| {
+            let (public, _) = value.split_once(':').unwrap_or((&value, ""));
             let bytes = hex::decode(public).ok().and_then(|b| b.try_into().ok());
             bytes
+                .filter(|_| vouched(&self.secrets, public) == value)
                 .and_then(|bytes: [u8; 32]| VerifierKey::of_log(&origin, &bytes).ok())
-                .ok_or_else(|| Refusal::Internal("a remembered key cannot be read".into()))
+                .ok_or_else(|| {
+                    tampered(trial, None, "a remembered key of its notes is not one of the service")
+                })
         });
         let mut keys: Vec<VerifierKey> = keys.collect::<Result<_, Refusal>>()?;
         // The present key first.
@@ -82,13 +103,60 @@ impl Service {
 pub fn newest(service: &Service, trial: &str) -> Result<CheckpointRow, Refusal> {
     let known = service.store.read(|tx| -> Result<_, Refusal> {
         let size = tx.last_sequence(trial)?;
-        Ok(tx.find_checkpoint(trial, size)?)
+        signed_note(tx, service, trial, size)
     })?;
     if let Some(known) = known {
         return Ok(known);
     }
+    grow_all(service, trial)?;
+    service.store.write(|tx| {
+        let size = tx.last_sequence(trial)?;
+        sign_at(tx, service, trial, size)
+    })
+}
+
+/// Brings the kept nodes up to date.
+pub(super) fn grow_all(service: &Service, trial: &str) -> Result<(), Refusal> {
     while !service.store.write(|tx| grow(tx, trial))? {}
-    service.store.write(|tx| sign(tx, service, trial))
+    Ok(())
+}
+
+/// The checkpoint of a size, if there is one; its note must be one that the service signed.
+pub(super) fn signed_note(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &str,
+    size: i64,
+) -> Result<Option<CheckpointRow>, Refusal> {
+    let Some(row) = tx.find_checkpoint(trial, size)? else {
+        return Ok(None);
+    };
+    check_note(tx, service, trial, &row)?;
+    Ok(Some(row))
+}
+
+/// Refuses the row of a checkpoint whose note says something else or bears no signature of the service.
+fn check_note(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &str,
+    row: &CheckpointRow,
+) -> Result<(), Refusal> {
+    let keys = service.ledger_keys(tx, trial)?;
+    let holds = Note::parse(&row.note).is_ok_and(|note| {
+        let says = Checkpoint {
+            origin: service.ledger_origin(trial),
+            size: row.size as u64,
+            root: row.root.as_slice().try_into().unwrap_or_default(),
+        };
+        Checkpoint::parse(&note.text).is_ok_and(|point| point == says)
+            && keys.iter().any(|key| key.verify(&note).is_ok())
+    });
+    if holds {
+        return Ok(());
+    }
+    let why = format!("the note over {} records is not one that the service signed", row.size);
+    Err(tampered(trial, None, why))
 }
 
 /// Brings the kept nodes up to date, so many leaves at a time; true when nothing is left to do.
@@ -128,21 +196,29 @@ fn insert_parents(
     Ok(tx.insert_nodes(&rows)?)
 }
 
-fn sign(tx: &mut Tx, service: &Service, trial: &str) -> Result<CheckpointRow, Refusal> {
+/// Signs the head over the first `size` records, which are committed or written by this transaction.
+pub(super) fn sign_at(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &str,
+    size: i64,
+) -> Result<CheckpointRow, Refusal> {
     service.check_present_key(tx)?;
-    let size = tx.last_sequence(trial)?;
-    if let Some(known) = tx.find_checkpoint(trial, size)? {
+    if let Some(known) = signed_note(tx, service, trial, size)? {
         return Ok(known);
     }
     let last = tx.last_checkpoint(trial)?;
+    let end = tx.last_sequence(trial)?;
+    let boundary = service.boundary(trial).filter(|boundary| boundary.size <= size);
     let mut nodes = Kept::of(tx, trial);
-    // Whoever kept a checkpoint must never find that we signed something else.
-    if let Some(last) = last
-        && (last.size > size
-            || tree::root_of_first(&mut nodes, last.size as u64)?.to_vec() != last.root)
-    {
-        let why = "the ledger does not go on from its last checkpoint: it is not signed";
-        return Err(Refusal::Internal(why.into()));
+    // Anyone who kept a checkpoint must never find that we signed something else.
+    let before = last.map(|last| (last.size, last.root));
+    let boundary = boundary.map(|boundary| (boundary.size, boundary.root.to_vec()));
+    for (known, root) in before.into_iter().chain(boundary) {
+        if known > end || tree::root_of_first(&mut nodes, known as u64)?.to_vec() != root {
+            let why = format!("it does not go on from its checkpoint over {known} records");
+            return Err(tampered(trial, None, why));
+        }
     }
     let root = tree::root_of_first(&mut nodes, size as u64)?;
     let checkpoint = Checkpoint {
@@ -167,15 +243,22 @@ fn sign(tx: &mut Tx, service: &Service, trial: &str) -> Result<CheckpointRow, Re
     Ok(row)
 }
 
+/// The root over the first `size` records of a ledger.
+pub(super) fn root_over(tx: &mut Tx, ledger: &str, size: i64) -> Result<Hash, Refusal> {
+    tree::root_of_first(&mut Kept::of(tx, ledger), size as u64)
+}
+
 /// Signs every ledger that has grown since its last checkpoint.
 pub fn sign_all(service: &Service) -> Result<(), Refusal> {
     let trials = service.store.read(|tx| -> Result<Vec<String>, Refusal> {
         let mut grown = Vec::new();
-        for row in tx.list_trials(None, None, i64::MAX)? {
-            let last = tx.last_sequence(&row.id)?;
-            let signed = tx.last_checkpoint(&row.id)?.map_or(0, |row| row.size);
+        let trials = tx.list_trials(None, None, i64::MAX)?;
+        let ledgers = trials.into_iter().map(|row| row.id);
+        for ledger in ledgers.chain([INSTALLATION.to_owned()]) {
+            let last = tx.last_sequence(&ledger)?;
+            let signed = tx.last_checkpoint(&ledger)?.map_or(0, |row| row.size);
             if last > signed {
-                grown.push(row.id);
+                grown.push(ledger);
             }
         }
         Ok(grown)
@@ -248,7 +331,7 @@ impl Nodes for Kept<'_, '_> {
             Some(children) => Ok(tree::root(children)),
             // Not kept yet: facts were committed after the nodes were brought up to date.
             None if base > 0 => self.of_two(level, position),
-            None => Err(Refusal::Internal("a ledger lacks leaves".into())),
+            None => Err(tampered(self.trial, None, "records are missing")),
         }
     }
 }

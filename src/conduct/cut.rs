@@ -1,7 +1,7 @@
 //! Freeze a data cut: a number of the trial's record sequence.
 
 use super::idempotency::{Idempotency, once};
-use super::{Refusal, Service};
+use super::{Refusal, Service, checkpoint};
 use crate::access::{Caller, Right};
 use crate::store::{CutRow, Tx};
 use chrono::{DateTime, Utc};
@@ -35,6 +35,7 @@ pub fn create(
     service
         .trial(caller, trial, Right::WriteDataCut)?
         .registered()?;
+    checkpoint::grow_all(service, trial)?;
     once(service, caller, idempotency, |tx| {
         let number = tx.last_sequence(trial)?;
         let row = match tx.find_cut(trial, number)? {
@@ -47,6 +48,8 @@ pub fn create(
                     created_by: caller.key_id.clone(),
                 };
                 tx.insert_cut(&row)?;
+                // Whoever reads the cut holds its records against this note.
+                checkpoint::sign_at(tx, service, trial, number)?;
                 row
             }
         };

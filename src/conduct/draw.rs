@@ -6,7 +6,7 @@
 
 use super::fact::{FactKind, body_of};
 use super::trial::Registration;
-use super::{Refusal, Service, Trial};
+use super::{Refusal, Service, Trial, drawn};
 use crate::protocol::{DrawUnit, Scheme};
 use crate::randomization::{
     Allocator, Clusters, Minimization, MinimizationState, NotDrawn, StratumLabel, UnitDraw,
@@ -15,6 +15,9 @@ use crate::store::Tx;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The one stream of a minimization.
+pub(super) const MINIMIZATION: &str = "minimization";
 
 /// Who is to be drawn.
 pub(super) struct Wanted<'a> {
@@ -115,8 +118,8 @@ pub(super) fn run(
     let registration = trial.registered()?;
     match &registration.protocol.randomization.scheme {
         Scheme::External => wanted.iter().map(elsewhere).collect(),
-        Scheme::Minimization { .. } => minimized(tx, &trial.id, registration, wanted),
-        Scheme::Clusters { .. } => by_unit(tx, registration, wanted, clusters),
+        Scheme::Minimization { .. } => minimized(tx, service, &trial.id, registration, wanted),
+        Scheme::Clusters { .. } => by_unit(tx, service, registration, wanted, clusters),
         _ => by_stratum(tx, service, registration, wanted),
     }
 }
@@ -153,6 +156,7 @@ fn by_stratum(
     let mut made: Vec<Option<Made>> = wanted.iter().map(|_| None).collect();
     for (label, positions) in strata {
         let first = tx.take_indexes(trial, label.as_str(), positions.len() as i64)?;
+        drawn::check_index(tx, service, registration, label.as_str(), first)?;
         let mut allocator = service.standing.at(trial, registration, label, first)?;
         let next = first + positions.len() as i64;
         for (index, position) in (first..).zip(positions) {
@@ -174,6 +178,7 @@ fn by_stratum(
 /// One after the other, from the counts that the last draw left.
 fn minimized(
     tx: &mut Tx,
+    service: &Service,
     trial: &str,
     registration: &Registration,
     wanted: &[Wanted],
@@ -188,6 +193,7 @@ fn minimized(
             .map_err(|_| Refusal::Internal("the state of a minimization cannot be read".into()))?,
         None => MinimizationState::default(),
     };
+    drawn::check_minimization(tx, service, registration, &state)?;
     let keys = registration.keys()?;
     let mut minimization = Minimization::resume(protocol, &keys, state).map_err(internal)?;
     let mut made = Vec::with_capacity(wanted.len());
@@ -196,7 +202,7 @@ fn minimized(
         let arm = minimization.draw(wanted.label).map_err(internal)?;
         made.push(Made {
             label: wanted.label.clone(),
-            stream: "minimization".into(),
+            stream: MINIMIZATION.into(),
             index: Some(index),
             unit: None,
             listed: None,
@@ -220,6 +226,7 @@ pub(super) fn unit_stream(unit: &str) -> String {
 /// Everybody has the arm of their unit; its participants are counted unit by unit.
 fn by_unit(
     tx: &mut Tx,
+    service: &Service,
     registration: &Registration,
     wanted: &[Wanted],
     clusters: Option<&Clusters>,
@@ -236,6 +243,7 @@ fn by_unit(
         let drawn = clusters.of(unit).map_err(internal)?;
         let stream = unit_stream(unit);
         let first = tx.take_indexes(&protocol.id, &stream, positions.len() as i64)?;
+        drawn::check_index(tx, service, registration, &stream, first)?;
         let list = tx.find_unit_list(&protocol.id, registration.number, unit)?;
         for (index, position) in (first..).zip(positions) {
             let pseudonym = wanted[position].pseudonym;

@@ -5,13 +5,16 @@ use super::enrolment::Candidate;
 use super::fact::{Draft, FactKind};
 use super::group::{Answer, Batch, Outcome, Task, Work};
 use super::known::{self, Known, Screening};
+use super::levels::Levels;
+use super::reads;
 use super::repeat::{self, Repeats};
 use super::{Refusal, Service, Status, Trial, new_id};
 use crate::access::Caller;
 use crate::protocol::SITE;
 use crate::randomization::{Clusters, DRAW_VERSION, NotDrawn};
 use crate::store::{CitizenRow, ParticipantRow, Tx};
-use chrono::{DateTime, Utc};
+use crate::clock::danish_day;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -31,6 +34,10 @@ pub struct Enrolled {
 pub struct Screened {
     pub failed: Vec<String>,
 }
+
+/// What is told instead of the id of a failed rule where somebody is excluded for a reason that nobody may
+/// learn by asking.
+pub const EXCLUDED: &str = "excluded";
 
 /// A draw to be made.
 struct Draw<'a> {
@@ -59,7 +66,8 @@ pub(super) fn decide(
     if open.is_empty() {
         return Ok(());
     }
-    let mut people = known::load(tx, &trial.id, &open)?;
+    let mut people = known::load(tx, service, &trial.id, &open)?;
+    let mut levels = Levels::load(tx, service, trial)?;
     let clusters = draw::clusters(tx, service, trial)?;
     let mut changed = Repeats::default();
     let mut citizens = Vec::new();
@@ -70,10 +78,31 @@ pub(super) fn decide(
     for (i, task, candidate) in open {
         let known = people.get(&candidate.pseudonym);
         match known {
-            Some(Known::Drawn(row)) => {
+            Some(Known::Drawn { row, by }) => {
+                let (row, by) = (row.clone(), by.clone());
                 let differs = repeat::from_enrolment(tx, &trial.id, &row.id, candidate)?;
-                let noted = changed.note(tx, service, trial, task, &row.id, differs, batch, now)?;
-                batch.set(i, noted.unwrap_or_else(|| already(row, &task.caller)));
+                let before = batch.facts.len();
+                let mut refused =
+                    changed.note(tx, service, trial, task, &row.id, differs, batch, now)?;
+                let elsewhere = !task.caller.sees_site(row.site.as_deref());
+                if elsewhere && refused.is_none() && batch.facts.len() == before {
+                    let person = Some(row.id.as_str());
+                    refused = changed.look_up(tx, service, trial, task, person, batch, now)?;
+                }
+                if !elsewhere && by != task.caller.key_id {
+                    let ids = [row.id.as_str()];
+                    reads::note(service, &task.caller, trial, &ids, &mut batch.facts);
+                }
+                batch.set(i, refused.unwrap_or_else(|| already(&row, &task.caller)));
+                continue;
+            }
+            // Answered like a citizen whom a rule excludes; nothing is kept of it but that it was asked.
+            Some(Known::Erased) => {
+                let refused = changed.look_up(tx, service, trial, task, None, batch, now)?;
+                let excluded = Answer::Screened(Screened {
+                    failed: vec![EXCLUDED.into()],
+                });
+                batch.set(i, refused.unwrap_or(Outcome::Done(excluded)));
                 continue;
             }
             Some(Known::Drawing {
@@ -87,7 +116,14 @@ pub(super) fn decide(
                     Work::Enrol(other) => repeat::differences(&other.body, candidate),
                     Work::Record(_) => Vec::new(),
                 };
-                match changed.note(tx, service, trial, task, &person, differs, batch, now)? {
+                let before = batch.facts.len();
+                let mut refused =
+                    changed.note(tx, service, trial, task, &person, differs, batch, now)?;
+                if !sees && refused.is_none() && batch.facts.len() == before {
+                    let person = Some(person.as_str());
+                    refused = changed.look_up(tx, service, trial, task, person, batch, now)?;
+                }
+                match refused {
                     Some(refused) => batch.set(i, refused),
                     None if sees => repeats.push((i, first)),
                     None => batch.set(i, Outcome::Refused(Refusal::CitizenElsewhere)),
@@ -109,7 +145,11 @@ pub(super) fn decide(
             }
             _ => {}
         }
-        if let Err(refusal) = may_draw(trial, candidate, clusters.as_deref()) {
+        let may = match may_draw(trial, candidate, clusters.as_deref()) {
+            Ok(()) => levels.admit(tx, service, &trial.id, candidate)?,
+            refused => refused,
+        };
+        if let Err(refusal) = may {
             batch.set(i, Outcome::Refused(refusal));
             continue;
         }
@@ -153,7 +193,7 @@ pub(super) fn decide(
         if screened_before.is_none_or(|before| before.failed != screened.failed) {
             batch
                 .facts
-                .push(screening(&person, candidate).seal(service, &task.caller, now));
+                .push(screening(&person, candidate).seal(service, &trial.id, &task.caller, now));
         }
         let screened = Some(screened);
         people.insert(
@@ -290,8 +330,9 @@ fn draw_all(
     let mut participants = Vec::with_capacity(draws.len());
     for (draw, made) in draws.iter().zip(made) {
         let caller = &tasks[draw.task].caller;
-        for fact in facts_of(draw, &made) {
-            batch.facts.push(fact.seal(service, caller, now));
+        let day = draw.candidate.time_zero.unwrap_or_else(|| danish_day(now));
+        for fact in facts_of(draw, &made, day) {
+            batch.facts.push(fact.seal(service, &trial.id, caller, now));
         }
         batch.set(
             draw.task,
@@ -309,7 +350,7 @@ fn draw_all(
             stratum: made.stream,
             draw_index: made.index,
             arm: made.arm,
-            enrolled_on: draw.candidate.enrolled_on,
+            enrolled_on: day,
             enrolled_at: now.naive_utc(),
         });
     }
@@ -319,12 +360,12 @@ fn draw_all(
 
 /// The two facts of an enrolment: the draw, which an auditor re-draws, and the person, which a law
 /// may have erased.
-fn facts_of<'a>(draw: &'a Draw, made: &Made) -> [Draft<'a>; 2] {
+fn facts_of<'a>(draw: &'a Draw, made: &Made, day: NaiveDate) -> [Draft<'a>; 2] {
     let of = |kind, body| Draft {
         kind,
         participant: Some(&draw.person),
         site: draw.candidate.site.as_deref(),
-        effective_on: Some(draw.candidate.enrolled_on),
+        effective_on: Some(day),
         source: None,
         source_id: None,
         replaces: None,

@@ -2,11 +2,11 @@
 
 use super::citizen::{Citizen, could_be_number, guarded_text, holds_number};
 use super::trial::Registration;
-use super::{Refusal, Service};
+use super::{Refusal, Service, Trial};
 use crate::document::{Faults, Object, is_invisible};
-use crate::protocol::{FactorKind, Method, Protocol, SITE, canonical, level_fault};
+use crate::protocol::{FactorKind, Method, Protocol, SITE, canonical, folded, level_fault};
 use crate::randomization::StratumLabel;
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,10 @@ pub struct Candidate {
     pub label: StratumLabel,
     /// The unit to which the citizen belongs, where units are drawn.
     pub unit: Option<String>,
+    /// The day that the enrolment tells.
     pub enrolled_on: NaiveDate,
+    /// Time zero, where it is not the day of the draw.
+    pub time_zero: Option<NaiveDate>,
     /// Ids of the rules that exclude the citizen.
     pub failed: Vec<String>,
     /// The arm that was drawn elsewhere, with method `external`.
@@ -33,17 +36,19 @@ pub struct Candidate {
 /// Reads a request, or tells every fault of it.
 pub fn read(
     service: &Service,
-    registration: &Arc<Registration>,
+    trial: &Trial,
     value: &Value,
 ) -> Result<Candidate, Refusal> {
     let faults = Faults::default();
-    let candidate = read_with(service, registration, value, &faults);
+    let registration = trial.registered()?;
+    let candidate = read_with(service, registration, trial.rules, value, &faults);
     faults.settle(candidate).map_err(Refusal::Invalid)
 }
 
 fn read_with(
     service: &Service,
     registration: &Arc<Registration>,
+    rules: u32,
     value: &Value,
     faults: &Faults,
 ) -> Option<Candidate> {
@@ -51,7 +56,9 @@ fn read_with(
     let today = service.clock.today();
     let object = Object::open(value, "", faults)?;
     let citizen = match object.value("citizen") {
-        Some(value) => Citizen::read(value, "citizen", faults, today),
+        Some(value) => {
+            Citizen::read(value, "citizen", faults, protocol.citizen_scheme, today)
+        }
         None => {
             object.fault("citizen", "is missing");
             None
@@ -59,6 +66,17 @@ fn read_with(
     };
     let site = read_site(&object, protocol);
     let enrolled_on = past_date(&object, "enrolled_on", today).unwrap_or(today);
+    // Rules 1, and arms drawn elsewhere: time zero is the day that is told. Else it is the day of the draw,
+    // and the day that is told may lie a little before it.
+    let told = rules < 2 || protocol.randomization.method == Method::External;
+    let earliest = today - Days::new(protocol.backdate_days.into());
+    if !told && enrolled_on < earliest {
+        let detail = match protocol.backdate_days {
+            0 => "must be the present day: the protocol takes no earlier one".to_owned(),
+            days => format!("must not lie more than {days} days back"),
+        };
+        object.fault("enrolled_on", detail);
+    }
     let unemployed_since = past_date(&object, "unemployed_since", today);
     let factors = read_factors(&object, protocol, faults);
     let (eligibility, failed) = read_eligibility(&object, protocol, faults);
@@ -98,6 +116,7 @@ fn read_with(
         label,
         unit,
         enrolled_on,
+        time_zero: told.then_some(enrolled_on),
         failed,
         external_arm,
         body: json!({
@@ -126,7 +145,7 @@ pub(super) fn past_date(object: &Object, key: &'static str, today: NaiveDate) ->
 fn read_site(object: &Object, protocol: &Protocol) -> Option<String> {
     let site = object
         .optional::<String>("site")
-        .map(|site| canonical::nfc(&site));
+        .map(|site| folded(&site));
     match protocol.factor(SITE) {
         Some(_) if !object.has("site") => {
             object.fault("site", "is missing");
@@ -186,7 +205,7 @@ fn read_factors(object: &Object, protocol: &Protocol, faults: &Faults) -> Map<St
                 None => Err("must be a number"),
             },
             (FactorKind::Level, Value::String(level)) => {
-                let level = canonical::nfc(level.trim());
+                let level = folded(level);
                 if level.is_empty() || level.chars().any(|c| c.is_control() || is_invisible(c)) {
                     Err("is not a level of this factor")
                 } else {

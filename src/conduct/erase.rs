@@ -35,7 +35,7 @@ pub struct Erased {
 /// The citizen of a number, which goes no further than this.
 pub fn citizen(service: &Service, trial: &str, value: &Value) -> Result<Whom, Refusal> {
     let faults = Faults::default();
-    let citizen = Citizen::read(value, "citizen", &faults, service.clock.today());
+    let citizen = Citizen::read(value, "citizen", &faults, None, service.clock.today());
     let citizen = faults.settle(citizen).map_err(Refusal::Invalid)?;
     Ok(Whom::Pseudonym(citizen.pseudonym(service, trial)))
 }
@@ -129,7 +129,6 @@ fn note(
         ..Draft::of_trial(FactKind::Erasure, body)
     };
     let hand = Caller::command_line(Role::Administrator);
-    let number = tx.take_sequence(trial, 1)?;
-    let sealed = fact.seal(service, &hand, service.clock.now());
-    Ok(tx.insert_facts(trial, number, vec![sealed])?)
+    fact.append(tx, service, trial, &hand)?;
+    Ok(())
 }

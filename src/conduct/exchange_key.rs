@@ -82,9 +82,7 @@ fn note(tx: &mut Tx, service: &Service, secrets: &Secrets) -> Result<(), Refusal
         }
         let body = json!({"secret_key": secrets.secret_fingerprint()});
         let fact = Draft::of_trial(FactKind::Resealed, body);
-        let number = tx.take_sequence(&trial.id, 1)?;
-        let sealed = fact.seal(service, &hand, service.clock.now());
-        tx.insert_facts(&trial.id, number, vec![sealed])?;
+        fact.append(tx, service, &trial.id, &hand)?;
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! Export a data cut. While the trial is blinded only a monitor's export shows the arms.
 
+use super::blinding::{self, OfCut};
 use super::fact::{Draft, FactKind};
+use super::load_cut::load_cut;
 use super::{Refusal, Service};
 use crate::access::{Caller, Right};
-use crate::analysis::export::{DataSet, to_csv};
-use crate::analysis::facts::CutData;
+use crate::analysis::blinded::{self, Outcome};
+use crate::analysis::export::{DataSet, to_blinded_csv, to_csv};
 use serde_json::json;
 
 /// An export that shows the arms is a look, like an analysis: it is written to the ledger first.
@@ -24,10 +26,8 @@ fn note_look(
             ));
         }
         let body = json!({"export": set, "data_cut": data_cut});
-        let fact = Draft::of_trial(FactKind::Look, body);
-        let number = tx.take_sequence(trial, 1)?;
-        let sealed = fact.seal(service, caller, service.clock.now());
-        Ok(tx.insert_facts(trial, number, vec![sealed])?)
+        Draft::of_trial(FactKind::Look, body).append(tx, service, trial, caller)?;
+        Ok(())
     })
 }
 
@@ -41,12 +41,28 @@ pub fn run(
 ) -> Result<String, Refusal> {
     let known = service.trial(caller, trial, Right::Export)?;
     let registration = known.registered()?;
-    let sees_arms = caller.role.sees_arms(known.status.is_open());
-    // Rows of conversations show who was met how often, and so the attendance.
-    if !sees_arms && set == DataSet::Conversations {
-        return Err(Refusal::NotFound("data set before unblinding"));
+    if !caller.role.sees_arms(known.status.is_open()) {
+        // Rows of conversations show who was met how often, and so the attendance.
+        if set == DataSet::Conversations {
+            return Err(Refusal::NotFound("data set before unblinding"));
+        }
+        let admitted = blinding::admit(service, caller, &known, data_cut)?;
+        let of_cut = OfCut {
+            service,
+            trial,
+            data_cut,
+        };
+        let text = to_blinded_csv(
+            &registration.protocol,
+            &admitted.data,
+            &admitted.dataset,
+            set,
+            &of_cut,
+            service.config.blinding.smallest_cell,
+        );
+        return text.ok_or(Refusal::NotFound("data set before unblinding"));
     }
-    if sees_arms && set != DataSet::Dictionary {
+    if set != DataSet::Dictionary {
         note_look(service, caller, trial, data_cut, set)?;
     }
     let data = service.store.read(|tx| {
@@ -56,19 +72,27 @@ pub fn run(
                 "is not a data cut of this trial",
             ));
         }
-        Ok(CutData::load(tx, trial, data_cut)?)
+        load_cut(tx, service, trial, data_cut)
     })?;
-    let mut data = data;
-    if !sees_arms {
-        // Under other ids: those who enrol know arms by the participant's own.
-        let blinded = |id: &mut String| *id = service.blinded_id(trial, id);
-        data.participants
-            .iter_mut()
-            .for_each(|p| blinded(&mut p.id));
-        data.outcomes
-            .iter_mut()
-            .for_each(|o| blinded(&mut o.participant));
-    }
-    to_csv(&registration.protocol, &data, set, sees_arms)
-        .map_err(|fault| Refusal::Internal(fault.to_string()))
+    to_csv(&registration.protocol, &data, set).map_err(|fault| Refusal::Internal(fault.to_string()))
+}
+
+/// The outcomes of a cut as a blinded role sees them: from the place `after` on.
+pub fn blinded_outcomes(
+    service: &Service,
+    caller: &Caller,
+    trial: &str,
+    data_cut: i64,
+    after: usize,
+    limit: usize,
+) -> Result<Vec<Outcome>, Refusal> {
+    let known = service.trial(caller, trial, Right::ReadOutcome)?;
+    let admitted = blinding::admit(service, caller, &known, data_cut)?;
+    let of_cut = OfCut {
+        service,
+        trial,
+        data_cut,
+    };
+    let rows = blinded::outcomes(&admitted.data, &of_cut);
+    Ok(rows.into_iter().skip(after).take(limit).collect())
 }

@@ -1,10 +1,10 @@
 //! Facts: what is written to a trial's ledger.
 
-use super::Service;
+use super::{Refusal, Service};
 use crate::access::Caller;
 use crate::ledger;
 use crate::secrets::random_bytes;
-use crate::store::NewFact;
+use crate::store::{NewFact, Tx};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -36,6 +36,28 @@ crate::vocabulary! {
         Erasure = "erasure",
         /// Seeds and protocols were sealed under another key.
         Resealed = "resealed",
+        /// An analysis is stored: the digest of its result.
+        Result = "result",
+        /// A blinded role was answered from a data cut.
+        CutAnswered = "cut_answered",
+        /// A key asked about a citizen who is not of its sites, or not of the trial.
+        LookUp = "look_up",
+        /// A key has read many arms beyond its own enrolments.
+        ArmsRead = "arms_read",
+        /// Two persons adopted later rules for a trial that was registered before them.
+        RulesAdopted = "rules_adopted",
+        /// The levels of an open factor are held to a list of codes.
+        CodesHeld = "codes_held",
+        /// Of the installation: a database of an earlier release was taken over, or a new one begun.
+        Adopted = "adopted",
+        /// Of the installation: a person was entered.
+        PersonAdded = "person_added",
+        /// Of the installation: a key was revoked.
+        KeyRevoked = "key_revoked",
+        /// Of the installation: a key was replaced by another of the same holder.
+        KeyRotated = "key_rotated",
+        /// Of the installation: an act of two persons was asked for, signed or withdrawn.
+        Request = "request",
     }
 }
 
@@ -68,8 +90,14 @@ impl Draft<'_> {
         }
     }
 
-    /// The fact as it will be stored, with its leaf; only its number is missing.
-    pub fn seal(self, service: &Service, caller: &Caller, at: DateTime<Utc>) -> NewFact {
+    /// The fact as it will be stored in a ledger, with its leaf; only its number is missing.
+    pub fn seal(
+        self,
+        service: &Service,
+        ledger: &str,
+        caller: &Caller,
+        at: DateTime<Utc>,
+    ) -> NewFact {
         let id = super::new_id(&service.clock);
         let record = ledger::record(&json!({
             "id": id,
@@ -84,7 +112,11 @@ impl Draft<'_> {
             "replaces": self.replaces,
             "body": self.body,
         }));
-        let salt = random_bytes();
+        let random: [u8; 16] = random_bytes();
+        let vouched = service.voucher.vouch(ledger, &id, &random, &record);
+        let mut salt = [0; 32];
+        salt[..16].copy_from_slice(&random);
+        salt[16..].copy_from_slice(&vouched);
         let leaf = ledger::leaf(&salt, &record);
         NewFact {
             id,
@@ -102,6 +134,36 @@ impl Draft<'_> {
             leaf: leaf.0.to_vec(),
         }
     }
+
+    /// Appends the fact to a ledger; returns its number. The head of the ledger stays locked until the
+    /// transaction ends.
+    pub fn append(
+        self,
+        tx: &mut Tx,
+        service: &Service,
+        ledger: &str,
+        caller: &Caller,
+    ) -> Result<i64, Refusal> {
+        let sealed = self.seal(service, ledger, caller, service.clock.now());
+        let number = number_facts(tx, ledger, 1)?;
+        tx.insert_facts(ledger, number, vec![sealed])?;
+        Ok(number)
+    }
+}
+
+/// Takes numbers for so many facts of a ledger; returns the first. They must go on from the last fact:
+/// where facts are missing at the end, or stand beyond it, nothing more is written.
+pub(super) fn number_facts(tx: &mut Tx, ledger: &str, count: usize) -> Result<i64, Refusal> {
+    let first = tx.take_sequence(ledger, count as i64)?;
+    let greatest = tx.greatest_sequence(ledger)?;
+    if greatest != first - 1 {
+        return Err(Refusal::Tampered {
+            ledger: ledger.to_owned(),
+            sequence: Some(greatest.min(first - 1) + 1),
+            why: format!("the last record has number {greatest}, the next one is {first}"),
+        });
+    }
+    Ok(first)
 }
 
 /// The body of a stored record.

@@ -7,6 +7,7 @@
 
 use super::enrol::{self, Enrolled, Screened};
 use super::enrolment::Candidate;
+use super::fact::number_facts;
 use super::idempotency::{Comparison, Idempotency};
 use super::record::{self, Posted};
 use super::{Refusal, Service};
@@ -212,7 +213,7 @@ fn number(tx: &mut Tx, trial: &str, batch: &mut Batch) -> Result<i64, Refusal> {
         return Ok(0);
     }
     let mut facts = std::mem::take(&mut batch.facts);
-    let first = tx.take_sequence(trial, facts.len() as i64)?;
+    let first = number_facts(tx, trial, facts.len())?;
     for (new, old) in &batch.replaced_within {
         facts[*new].replaces = Some(first + *old as i64);
     }
@@ -231,7 +232,11 @@ fn keep_answers(
             continue;
         };
         if idempotency.find::<Answer>(tx, &task.caller)?.is_none() {
-            idempotency.keep(tx, service, &task.caller, answer)?;
+            let participant = match answer {
+                Answer::Enrolled(enrolled) => Some(enrolled.participant.as_str()),
+                Answer::Screened(_) | Answer::Recorded(_) => None,
+            };
+            idempotency.keep(tx, service, &task.caller, participant, answer)?;
         }
     }
     Ok(())

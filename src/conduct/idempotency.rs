@@ -44,6 +44,7 @@ impl Idempotency {
         tx: &mut Tx,
         service: &Service,
         caller: &Caller,
+        participant: Option<&str>,
         answer: &T,
     ) -> Result<(), Refusal> {
         let answer = serde_json::to_string(answer)
@@ -54,6 +55,7 @@ impl Idempotency {
             fingerprint: self.fingerprint.clone(),
             answer,
             answered_at: service.clock.now().naive_utc(),
+            participant_id: participant.map(str::to_owned),
         })?;
         Ok(())
     }
@@ -92,7 +94,7 @@ pub fn once<T: Serialize + DeserializeOwned>(
         }
         let answer = work(tx)?;
         if let Some(idempotency) = idempotency {
-            idempotency.keep(tx, service, caller, &answer)?;
+            idempotency.keep(tx, service, caller, None, &answer)?;
         }
         Ok(answer)
     })

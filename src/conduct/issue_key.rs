@@ -1,20 +1,30 @@
-//! Issue, list and revoke API keys.
+//! Issue, list, rotate and revoke API keys.
 //!
-//! The first keys are made on the command line. Over HTTP an administrator makes others; once
-//! enrolment has begun, a key that sees results (monitor, statistician) takes a second administrator,
-//! another person whose key goes back to no key that the first one's goes back to, and is written to
-//! the ledger. So is such a key that is made on the command line.
+//! A key belongs to a person. A key that one person may make belongs to that person, who is shown it once;
+//! a key that sees all arms or results, or that is to be another person's, takes two persons, and its
+//! secret is made by its holder and seen by nobody else. The command line of the service's machine makes
+//! any key, as whoever holds database and secret key can. Every issue, revocation and rotation is a fact of
+//! the installation's ledger, and a row of a key that these facts do not bear out opens nothing.
 
-use super::citizen::holds_number;
-use super::fact::{Draft, FactKind};
-use super::{Refusal, Service, Status, new_id};
+use super::authentic::tampered;
+use super::fact::{Draft, FactKind, body_of};
+use super::persons;
+use super::requests::{self, Act, Request};
+use super::{Refusal, Service, Status};
 use crate::access::{Caller, KeyText, Right, Role};
-use crate::clock::Clock;
-use crate::document::{Faults, Identifier, Object};
+use crate::document::{Faults, Object};
 use crate::protocol::canonical::nfc;
-use crate::store::{KeyRequestRow, KeyRow, StoreError, Tx};
+use crate::store::{FactRow, INSTALLATION, KeyRow, RequestRow, Tx};
+use chrono::{DateTime, Duration, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// Days for which a key is good where nothing is said, and for which one is good at most.
+const USUAL_DAYS: i64 = 365;
+const MOST_DAYS: i64 = 5 * 366;
+/// Days for which a key that was replaced goes on working, and for which it does at most.
+const OVERLAP_DAYS: i64 = 7;
+const MOST_OVERLAP_DAYS: i64 = 30;
 
 /// What a key is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,30 +33,58 @@ pub struct Wish {
     pub name: String,
     pub trial: Option<String>,
     pub sites: Option<BTreeSet<String>>,
+    /// The person to whom it shall belong; none is the one who asks.
+    pub person: Option<String>,
+    /// The holder's own key: its id, and the SHA-256 of its secret.
+    pub own: Option<Own>,
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A key that was made; its text is shown this once.
+/// A key whose secret its holder made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    pub key_id: String,
+    pub secret_sha256: String,
+}
+
+/// A key that was made.
 #[derive(Debug)]
-pub struct Issued {
-    pub key: KeyText,
+pub enum Made {
+    /// Its text is shown this once.
+    Shown(KeyText),
+    /// Its holder has the secret.
+    Own(String),
 }
 
 /// What came of asking for a key.
 #[derive(Debug)]
 pub enum Answer {
-    Issued(Issued),
-    /// The id of the request that another administrator has to approve.
-    Awaiting(String),
+    Made(Made),
+    /// Another person has to sign.
+    Awaiting(Box<Request>),
 }
 
 impl Wish {
-    /// Reads `{role, name, trial?, sites?}`.
-    pub fn read(value: &Value) -> Result<Self, Refusal> {
+    /// A key of a role with a name, for all trials and sites.
+    pub fn new(role: Role, name: &str) -> Self {
+        Self {
+            role,
+            name: name.to_owned(),
+            trial: None,
+            sites: None,
+            person: None,
+            own: None,
+            expires_at: None,
+        }
+    }
+
+    /// Reads `{role, name, trial?, sites?, person?, key_id?, secret_sha256?, expires_at?}`.
+    pub fn read(value: &Value, now: DateTime<Utc>) -> Result<Self, Refusal> {
         let faults = Faults::default();
         let wish = Object::open(value, "", &faults).and_then(|object| {
             let role = object.required::<Role>("role");
-            let name = object.required::<String>("name");
-            let trial = object.optional::<Identifier>("trial").map(|id| id.0);
+            let name = object.required::<String>("name").map(|name| nfc(&name));
+            let trial = object.optional::<crate::document::Identifier>("trial").map(|id| id.0);
             let sites = object.has("sites").then(|| {
                 object
                     .values::<String>("sites")
@@ -54,6 +92,9 @@ impl Wish {
                     .map(|site| nfc(site))
                     .collect::<BTreeSet<_>>()
             });
+            let person = object.optional::<crate::document::AnyText>("person").map(|id| id.0);
+            let own = read_own(&object);
+            let expires_at = read_expiry(&object, now);
             object.finish();
             if sites.as_ref().is_some_and(BTreeSet::is_empty) {
                 object.fault("sites", "must name at least one site, or be left out");
@@ -61,27 +102,17 @@ impl Wish {
             if sites.is_some() && !matches!(role, Some(Role::Enroller | Role::Source) | None) {
                 object.fault("sites", "hold for enrollers and sources only");
             }
-            let hides = |text: &String| holds_number(text);
-            if name.as_ref().is_some_and(hides) {
-                object.fault("name", "must not hold a citizen's number");
-            }
-            if sites.iter().flatten().any(hides) {
-                object.fault("sites", "must not hold a citizen's number");
-            }
-            if name
-                .as_ref()
-                .is_some_and(|name| name.contains(char::is_control))
-            {
-                object.fault("name", "must be one line");
-            }
-            if name.as_ref().is_some_and(|name| name.chars().count() > 100) {
-                object.fault("name", "must not be longer than 100 characters");
+            if name.as_ref().is_some_and(|name| !persons::is_name(name)) {
+                object.fault("name", "must be one line of at most 100 characters");
             }
             Some(Self {
                 role: role?,
                 name: name?,
                 trial,
                 sites,
+                person,
+                own,
+                expires_at,
             })
         });
         faults.settle(wish).map_err(Refusal::Invalid)
@@ -90,103 +121,243 @@ impl Wish {
     fn sites_json(&self) -> Option<String> {
         self.sites.as_ref().map(|sites| json!(sites).to_string())
     }
+
+    /// Whether the key takes two persons whoever it is for.
+    fn takes_two_persons(&self) -> bool {
+        self.role.takes_two_persons(self.sites.is_none())
+    }
 }
 
-/// Makes a key on the command line, with no one to ask. One that sees results is written to the
-/// ledger of every trial whose enrolment has begun.
+/// Reads `{key_id, secret_sha256}` of a key that its holder made.
+fn read_own(object: &Object) -> Option<Own> {
+    let id = object.optional::<crate::document::AnyText>("key_id");
+    let digest = object.optional::<crate::document::AnyText>("secret_sha256");
+    let hexadecimal = |text: &str, length: usize| {
+        text.len() == length
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    if id.as_ref().is_some_and(|id| !hexadecimal(&id.0, 24)) {
+        object.fault("key_id", "must be the 24 hexadecimal digits of `lodkast key request`");
+    }
+    if digest.as_ref().is_some_and(|digest| !hexadecimal(&digest.0, 64)) {
+        object.fault("secret_sha256", "must be 64 hexadecimal digits");
+    }
+    match (id, digest) {
+        (None, None) => None,
+        (Some(_), None) => {
+            object.fault("secret_sha256", "is missing: it stands beside key_id");
+            None
+        }
+        (id, Some(digest)) => Some(Own {
+            key_id: id.map_or_else(|| KeyText::random().id, |id| id.0),
+            secret_sha256: digest.0,
+        }),
+    }
+}
+
+fn read_expiry(object: &Object, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let at = object.optional::<DateTime<Utc>>("expires_at")?;
+    if at <= now || at > now + Duration::days(MOST_DAYS) {
+        object.fault("expires_at", "must lie ahead, at most five years");
+        return None;
+    }
+    Some(at)
+}
+
+/// A time to the microsecond, as both databases keep it.
+fn to_microseconds(time: DateTime<Utc>) -> NaiveDateTime {
+    use chrono::DurationRound;
+    time.duration_trunc(Duration::microseconds(1))
+        .unwrap_or(time)
+        .naive_utc()
+}
+
+/// Makes a key on the command line, with no one to ask: a fact that says so. It belongs to the person
+/// with the wished name.
 pub fn by_hand(service: &Service, wish: &Wish) -> Result<KeyText, Refusal> {
     let key = KeyText::random();
     let hand = Caller::command_line(Role::Administrator);
     service.store.write(|tx| {
-        insert(tx, &service.clock, wish, &key, None, None)?;
-        if wish.role.takes_two_persons() {
-            note_issue(tx, service, &hand, wish, &key, None)?;
-        }
-        Ok::<_, Refusal>(())
+        let name = wish.person.as_deref().unwrap_or(&wish.name);
+        let person = match persons::find_by_name(tx, name)? {
+            Some(row) => row,
+            None => persons::enter(tx, service, &hand, name, None)?,
+        };
+        let row = key_row(service, wish, &key.id, key.hash(), &person.id);
+        insert(tx, service, &hand, wish, row, None)
     })?;
     Ok(key)
 }
 
-/// Makes a key, or a request for one that another administrator has to approve.
+/// Makes a key, or a request for one that another person has to sign.
 pub fn ask(service: &Service, caller: &Caller, wish: &Wish) -> Result<Answer, Refusal> {
     check_scope(caller, wish)?;
-    let (key, request) = (KeyText::random(), new_id(&service.clock));
+    let key = KeyText::random();
     service.store.write(|tx| {
         if let Some(trial) = &wish.trial
             && tx.find_trial(trial)?.is_none()
         {
             return Err(Refusal::field("trial", "is not a trial"));
         }
-        if wish.role.takes_two_persons() && !begun_trials(tx, wish)?.is_empty() {
-            tx.insert_key_request(&KeyRequestRow {
-                id: request.clone(),
-                name: wish.name.clone(),
-                role: wish.role.to_string(),
-                trial_id: wish.trial.clone(),
-                sites: wish.sites_json(),
-                requested_at: service.clock.now().naive_utc(),
-                requested_by: caller.key_id.clone(),
-                key_id: None,
-            })?;
-            return Ok(Answer::Awaiting(request.clone()));
+        let person = wish.person.as_deref().unwrap_or(&caller.person);
+        if persons::checked(tx, service, person)?.is_none() {
+            return Err(Refusal::field("person", "is not a person of this installation"));
         }
-        insert(tx, &service.clock, wish, &key, Some(&caller.key_id), None)?;
-        Ok(Answer::Issued(Issued { key: key.clone() }))
+        if let Some(own) = &wish.own
+            && tx.find_key(&own.key_id)?.is_some()
+        {
+            return Err(Refusal::field("key_id", "is taken"));
+        }
+        if wish.takes_two_persons() || person != caller.person {
+            let Some(own) = &wish.own else {
+                let detail = "is missing: the key takes two persons, and its holder makes the secret \
+                              (`lodkast key request`)";
+                return Err(Refusal::field("secret_sha256", detail));
+            };
+            let object = json!({
+                "role": wish.role, "name": wish.name, "trial": wish.trial, "sites": wish.sites,
+                "person": person, "key_id": own.key_id, "secret_sha256": own.secret_sha256,
+                "expires_at": wish.expires_at.map(told_time),
+            });
+            let trial = wish.trial.as_deref();
+            let request = requests::ask(tx, service, caller, Act::IssueKey, trial, &object)?;
+            return Ok(Answer::Awaiting(Box::new(request)));
+        }
+        let (id, hash) = match &wish.own {
+            Some(own) => (own.key_id.clone(), own.secret_sha256.clone()),
+            None => (key.id.clone(), key.hash()),
+        };
+        let row = key_row(service, wish, &id, hash, person);
+        let row = KeyRow {
+            created_by: Some(caller.key_id.clone()),
+            ..row
+        };
+        insert(tx, service, caller, wish, row, None)?;
+        Ok(Answer::Made(match &wish.own {
+            Some(_) => Made::Own(id),
+            None => Made::Shown(key.clone()),
+        }))
     })
 }
 
-/// Approves a request for a key; the key is shown to the one who approves.
-pub fn approve(service: &Service, caller: &Caller, request: &str) -> Result<Issued, Refusal> {
-    if !caller.may(Right::ManageKeys) {
-        return Err(Refusal::MissingRight(Right::ManageKeys));
+fn told_time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What a wished key rests on: the person as entered, and that its id is free.
+pub(super) fn state_of(tx: &mut Tx, service: &Service, object: &Value) -> Result<Value, Refusal> {
+    let text = |key: &str| object[key].as_str().unwrap_or_default();
+    let person = persons::checked(tx, service, text("person"))?;
+    let taken = tx.find_key(text("key_id"))?.is_some();
+    Ok(json!([person.map(|person| person.name), taken]))
+}
+
+/// Makes the key of a request that the second person signs.
+pub(super) fn fulfil(
+    tx: &mut Tx,
+    service: &Service,
+    caller: &Caller,
+    request: &RequestRow,
+    object: &Value,
+) -> Result<Made, Refusal> {
+    let unreadable = || Refusal::Internal("a request for a key cannot be read".into());
+    let mut value = object.clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, field| !field.is_null());
     }
-    let key = KeyText::random();
-    service.store.write(|tx| {
-        let row = tx
-            .find_key_request(request)?
-            .ok_or(Refusal::NotFound("request"))?;
-        let wish = wish_of(&row)?;
-        check_scope(caller, &wish).map_err(|_| Refusal::NotFound("request"))?;
-        if row.key_id.is_some() {
-            return Err(Refusal::SecondPersonNeeded(
-                "the request was approved before".into(),
-            ));
-        }
-        check_second_person(tx, &row.requested_by, caller)?;
-        let first = Some(row.requested_by.as_str());
-        insert(tx, &service.clock, &wish, &key, first, Some(&caller.key_id))?;
-        if !tx.fulfil_key_request(request, &key.id)? {
-            return Err(Refusal::SecondPersonNeeded(
-                "the request was approved before".into(),
-            ));
-        }
-        note_issue(tx, service, caller, &wish, &key, first)?;
-        Ok(Issued { key: key.clone() })
-    })
+    let wish = Wish::read(&value, request.asked_at.and_utc()).map_err(|_| unreadable())?;
+    check_scope(caller, &wish).map_err(|_| Refusal::NotFound("request"))?;
+    let (own, person) = (wish.own.as_ref(), wish.person.as_deref());
+    let (own, person) = (own.ok_or_else(unreadable)?, person.ok_or_else(unreadable)?);
+    let row = key_row(service, &wish, &own.key_id, own.secret_sha256.clone(), person);
+    let row = KeyRow {
+        created_by: Some(request.asked_by.clone()),
+        approved_by: Some(caller.key_id.clone()),
+        ..row
+    };
+    insert(tx, service, caller, &wish, row, Some(request))?;
+    Ok(Made::Own(own.key_id.clone()))
 }
 
-/// Writes the issue of a key to the ledger of every trial that it sees and that has begun, in the
-/// order of their ids: heads of several ledgers are locked.
-fn note_issue(
+fn key_row(service: &Service, wish: &Wish, id: &str, secret_hash: String, person: &str) -> KeyRow {
+    let now = service.clock.now();
+    let expires_at = wish
+        .expires_at
+        .unwrap_or_else(|| now + Duration::days(USUAL_DAYS));
+    KeyRow {
+        id: id.to_owned(),
+        name: wish.name.clone(),
+        role: wish.role.to_string(),
+        trial_id: wish.trial.clone(),
+        sites: wish.sites_json(),
+        secret_hash,
+        created_at: now.naive_utc(),
+        created_by: None,
+        approved_by: None,
+        revoked_at: None,
+        revoked_by: None,
+        person_id: Some(person.to_owned()),
+        expires_at: Some(to_microseconds(expires_at)),
+        last_used_on: None,
+    }
+}
+
+/// Inserts a key with the fact of its issue; one that sees arms is written to the ledger of every trial
+/// that it sees and that has begun, too.
+fn insert(
     tx: &mut Tx,
     service: &Service,
     caller: &Caller,
     wish: &Wish,
-    key: &KeyText,
-    requested_by: Option<&str>,
+    row: KeyRow,
+    request: Option<&RequestRow>,
 ) -> Result<(), Refusal> {
-    for trial in begun_trials(tx, wish)? {
-        tx.lock_trial_shared(&trial)?;
-        let body = json!({
-            "key": key.id, "role": wish.role, "name": wish.name,
-            "requested_by": requested_by, "approved_by": caller.key_id,
-        });
-        let fact = Draft::of_trial(FactKind::KeyIssued, body);
-        let number = tx.take_sequence(&trial, 1)?;
-        let sealed = fact.seal(service, caller, service.clock.now());
-        tx.insert_facts(&trial, number, vec![sealed])?;
+    if wish.takes_two_persons() {
+        // Heads of several ledgers are locked in the order of the trials' ids, the installation's last.
+        for trial in begun_trials(tx, wish)? {
+            tx.lock_trial_shared(&trial)?;
+            let body = json!({
+                "key": row.id, "role": row.role, "name": row.name, "person": row.person_id,
+                "requested_by": row.created_by, "approved_by": caller.key_id,
+            });
+            Draft::of_trial(FactKind::KeyIssued, body).append(tx, service, &trial, caller)?;
+        }
     }
+    tx.insert_key(&row)?;
+    note_issue(tx, service, caller, &row, request.map(|request| request.id.as_str()), None)
+}
+
+/// Writes the issue of a key to the installation's ledger.
+pub(super) fn note_issue(
+    tx: &mut Tx,
+    service: &Service,
+    caller: &Caller,
+    row: &KeyRow,
+    request: Option<&str>,
+    from: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut body = issue_of(row);
+    body["request"] = json!(request);
+    body["command_line"] = json!(row.created_by.is_none());
+    body["from"] = json!(from);
+    let fact = Draft {
+        participant: Some(&row.id),
+        ..Draft::of_trial(FactKind::KeyIssued, body)
+    };
+    fact.append(tx, service, INSTALLATION, caller)?;
     Ok(())
+}
+
+/// What the fact of an issue says of a key.
+fn issue_of(row: &KeyRow) -> Value {
+    json!({
+        "key": row.id, "role": row.role, "name": row.name, "person": row.person_id,
+        "trial": row.trial_id, "sites": row.sites, "secret_sha256": row.secret_hash,
+        "expires_at": row.expires_at.map(|at| told_time(at.and_utc())),
+        "created_by": row.created_by, "approved_by": row.approved_by,
+    })
 }
 
 /// Revokes a key; from then on it opens nothing.
@@ -195,11 +366,125 @@ pub fn revoke(service: &Service, caller: &Caller, id: &str) -> Result<(), Refusa
         return Err(Refusal::MissingRight(Right::ManageKeys));
     }
     service.store.write(|tx| {
-        tx.find_key(id)?
+        let row = tx
+            .find_key(id)?
             .filter(|row| within(caller, row.trial_id.as_deref()))
             .ok_or(Refusal::NotFound("key"))?;
+        if row.revoked_at.is_some() {
+            return Ok(());
+        }
         tx.revoke_key(id, service.clock.now().naive_utc(), &caller.key_id)?;
-        Ok(())
+        note_revocation(tx, service, caller, id)
+    })
+}
+
+pub(super) fn note_revocation(
+    tx: &mut Tx,
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+) -> Result<(), Refusal> {
+    let fact = Draft {
+        participant: Some(id),
+        ..Draft::of_trial(FactKind::KeyRevoked, json!({"key": id}))
+    };
+    fact.append(tx, service, INSTALLATION, caller)?;
+    Ok(())
+}
+
+/// What a holder asks of a rotation.
+#[derive(Debug, Clone, Default)]
+pub struct Rotation {
+    pub own: Option<Own>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub overlap_days: i64,
+}
+
+impl Rotation {
+    /// Reads `{key_id?, secret_sha256?, expires_at?, overlap_days?}`.
+    pub fn read(value: &Value, now: DateTime<Utc>) -> Result<Self, Refusal> {
+        let faults = Faults::default();
+        let read = Object::open(value, "", &faults).map(|object| {
+            let own = read_own(&object);
+            let expires_at = read_expiry(&object, now);
+            let overlap_days = object.optional::<u32>("overlap_days").map(i64::from);
+            object.finish();
+            if overlap_days.is_some_and(|days| days > MOST_OVERLAP_DAYS) {
+                object.fault("overlap_days", format!("must be from 0 to {MOST_OVERLAP_DAYS}"));
+            }
+            Self {
+                own,
+                expires_at,
+                overlap_days: overlap_days.unwrap_or(OVERLAP_DAYS),
+            }
+        });
+        faults.settle(read).map_err(Refusal::Invalid)
+    }
+}
+
+/// Replaces a key by another of the same holder and rights; the old one works on for the overlap. The
+/// holder may, and whoever may make the key alone.
+pub fn rotate(
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+    asked: &Rotation,
+) -> Result<Made, Refusal> {
+    let key = KeyText::random();
+    let now = service.clock.now();
+    service.store.write(|tx| {
+        let old = tx
+            .find_key(id)?
+            .filter(|row| within(caller, row.trial_id.as_deref()))
+            .ok_or(Refusal::NotFound("key"))?;
+        let own = caller.key_id == id;
+        let role = role_of(&old)?;
+        let alone = caller.may(Right::ManageKeys)
+            && old.person_id.as_deref() == Some(&caller.person)
+            && !role.takes_two_persons(old.sites.is_none());
+        if !own && !alone {
+            return Err(match caller.may(Right::ManageKeys) {
+                true => Refusal::SecondPersonNeeded("its holder replaces this key".into()),
+                false => Refusal::NotFound("key"),
+            });
+        }
+        if !is_valid(tx, service, id)? {
+            return Err(Refusal::SecondPersonNeeded("the key is no longer valid".into()));
+        }
+        let (new, hash) = match &asked.own {
+            Some(own) => (own.key_id.clone(), own.secret_sha256.clone()),
+            None => (key.id.clone(), key.hash()),
+        };
+        if tx.find_key(&new)?.is_some() {
+            return Err(Refusal::field("key_id", "is taken"));
+        }
+        let expires_at = asked
+            .expires_at
+            .unwrap_or_else(|| now + Duration::days(USUAL_DAYS));
+        let row = KeyRow {
+            id: new.clone(),
+            secret_hash: hash,
+            created_at: now.naive_utc(),
+            created_by: Some(id.to_owned()),
+            expires_at: Some(to_microseconds(expires_at)),
+            last_used_on: None,
+            ..old.clone()
+        };
+        tx.insert_key(&row)?;
+        note_issue(tx, service, caller, &row, None, Some(id))?;
+        let ends = to_microseconds(now + Duration::days(asked.overlap_days));
+        let ends = old.expires_at.map_or(ends, |at| at.min(ends));
+        tx.set_key_expiry(id, ends)?;
+        let body = json!({"key": id, "by": new, "expires_at": told_time(ends.and_utc())});
+        let fact = Draft {
+            participant: Some(id),
+            ..Draft::of_trial(FactKind::KeyRotated, body)
+        };
+        fact.append(tx, service, INSTALLATION, caller)?;
+        Ok(match &asked.own {
+            Some(_) => Made::Own(new),
+            None => Made::Shown(key.clone()),
+        })
     })
 }
 
@@ -221,39 +506,118 @@ pub fn list(
 /// The caller that a key's text stands for.
 pub fn authenticate(service: &Service, text: &str) -> Result<Caller, Refusal> {
     let key = KeyText::parse(text).ok_or(Refusal::Unauthenticated)?;
-    let row = service
-        .store
-        .read(|tx| tx.find_key(&key.id))?
-        .filter(|row| key.matches(&row.secret_hash) && row.revoked_at.is_none())
-        .ok_or(Refusal::Unauthenticated)?;
-    let role = Role::parse(&row.role)
-        .ok_or_else(|| Refusal::Internal("a key's role is not known".into()))?;
+    let row = service.store.read(|tx| {
+        let row = tx
+            .find_key(&key.id)?
+            .filter(|row| key.matches(&row.secret_hash))
+            .ok_or(Refusal::Unauthenticated)?;
+        let facts = tx.facts_about(INSTALLATION, &row.id)?;
+        if let Some(why) = fault_of(service, &row, &facts) {
+            tracing::error!(key = %row.id, why, "a key is not the one that was issued");
+            return Err(Refusal::Unauthenticated);
+        }
+        Ok(row)
+    })?;
+    if row.revoked_at.is_some() || has_expired(service, &row) {
+        return Err(Refusal::Unauthenticated);
+    }
     let sites = read_sites(row.sites.as_deref())?;
     Ok(Caller {
+        role: role_of(&row)?,
+        person: row.person_id.unwrap_or_default(),
+        expires_at: row.expires_at.map(|at| at.and_utc()),
         key_id: row.id,
         name: row.name,
-        role,
         trial: row.trial_id,
         sites,
     })
+}
+
+fn has_expired(service: &Service, row: &KeyRow) -> bool {
+    let now = service.clock.now().naive_utc();
+    row.expires_at.is_none_or(|at| at <= now)
+}
+
+/// What does not agree between the row of a key and the facts about it.
+pub(super) fn fault_of(
+    service: &Service,
+    row: &KeyRow,
+    facts: &[FactRow],
+) -> Option<&'static str> {
+    if let Some(why) = facts.iter().find_map(|fact| service.fault_of(INSTALLATION, fact)) {
+        return Some(why);
+    }
+    let mut issued = None;
+    let (mut expires_at, mut revoked) = (None, false);
+    for fact in facts {
+        let body = body_of(&fact.record);
+        match FactKind::parse(&fact.kind) {
+            Some(FactKind::KeyIssued) if issued.is_none() => {
+                expires_at = Some(body["expires_at"].clone());
+                issued = Some(body);
+            }
+            Some(FactKind::KeyRotated) => expires_at = Some(body["expires_at"].clone()),
+            Some(FactKind::KeyRevoked) => revoked = true,
+            _ => return Some("its facts are not those of a key"),
+        }
+    }
+    let Some(issued) = issued else {
+        return Some("nobody issued it");
+    };
+    let mut told = issue_of(row);
+    if Some(&told["expires_at"]) != expires_at.as_ref() {
+        return Some("it expires at another time than its facts say");
+    }
+    told["expires_at"] = issued["expires_at"].clone();
+    let same = told
+        .as_object()
+        .is_some_and(|fields| fields.iter().all(|(key, value)| issued[key] == *value));
+    if !same {
+        return Some("it is not what was issued");
+    }
+    (revoked != row.revoked_at.is_some()).then_some("its revocation is not what its facts say")
+}
+
+/// Whether a key holds now.
+pub(super) fn is_valid(tx: &mut Tx, service: &Service, id: &str) -> Result<bool, Refusal> {
+    let Some(row) = tx.find_key(id)? else {
+        return Ok(false);
+    };
+    let facts = tx.facts_about(INSTALLATION, id)?;
+    if let Some(why) = fault_of(service, &row, &facts) {
+        return Err(tampered(INSTALLATION, None, format!("key {id}: {why}")));
+    }
+    Ok(row.revoked_at.is_none() && !has_expired(service, &row))
+}
+
+/// The keys that are valid for a trial now, as its opening names them.
+pub(super) fn valid_for(
+    tx: &mut Tx,
+    service: &Service,
+    trial: &str,
+) -> Result<Vec<Value>, Refusal> {
+    let mut keys = Vec::new();
+    for row in tx.list_keys(None, None, i64::MAX)? {
+        let sees = row.trial_id.as_deref().is_none_or(|only| only == trial);
+        if !sees || !is_valid(tx, service, &row.id)? {
+            continue;
+        }
+        keys.push(json!({
+            "key": row.id, "role": row.role, "person": row.person_id, "sites": row.sites,
+            "command_line": row.created_by.is_none(),
+        }));
+    }
+    Ok(keys)
+}
+
+fn role_of(row: &KeyRow) -> Result<Role, Refusal> {
+    Role::parse(&row.role).ok_or_else(|| Refusal::Internal("a key's role is not known".into()))
 }
 
 fn read_sites(text: Option<&str>) -> Result<Option<BTreeSet<String>>, Refusal> {
     text.map(serde_json::from_str)
         .transpose()
         .map_err(|_| Refusal::Internal("a key's sites cannot be read".into()))
-}
-
-fn wish_of(row: &KeyRequestRow) -> Result<Wish, Refusal> {
-    let role = Role::parse(&row.role)
-        .ok_or_else(|| Refusal::Internal("a request's role is not known".into()))?;
-    let sites = read_sites(row.sites.as_deref())?;
-    Ok(Wish {
-        role,
-        name: row.name.clone(),
-        trial: row.trial_id.clone(),
-        sites,
-    })
 }
 
 fn within(caller: &Caller, trial: Option<&str>) -> bool {
@@ -282,67 +646,4 @@ fn begun_trials(tx: &mut Tx, wish: &Wish) -> Result<Vec<String>, Refusal> {
         .filter(|row| Status::parse(&row.status).is_some_and(Status::has_begun))
         .map(|row| row.id)
         .collect())
-}
-
-/// The second person holds another name, and the two keys go back to no common one.
-pub(super) fn check_second_person(
-    tx: &mut Tx,
-    first: &str,
-    second: &Caller,
-) -> Result<(), Refusal> {
-    let refused = |why: &str| Err(Refusal::SecondPersonNeeded(why.to_owned()));
-    if first == second.key_id {
-        return refused("the same key cannot ask and approve");
-    }
-    let row = tx.find_key(first)?.ok_or(Refusal::NotFound("key"))?;
-    if row.revoked_at.is_some() {
-        return refused("the key of the one who asked was revoked");
-    }
-    if row.name.trim().to_lowercase() == second.name.trim().to_lowercase() {
-        return refused("both keys have the same holder");
-    }
-    if !family(tx, first)?.is_disjoint(&family(tx, &second.key_id)?) {
-        return refused("one person made or could make both keys: they go back to the same one");
-    }
-    Ok(())
-}
-
-/// A key and the keys by which it came to be.
-fn family(tx: &mut Tx, id: &str) -> Result<BTreeSet<String>, Refusal> {
-    let mut found = BTreeSet::from([id.to_owned()]);
-    let mut waiting = vec![id.to_owned()];
-    while let Some(id) = waiting.pop() {
-        let Some(row) = tx.find_key(&id)? else {
-            continue;
-        };
-        for parent in [row.created_by, row.approved_by].into_iter().flatten() {
-            if found.insert(parent.clone()) {
-                waiting.push(parent);
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn insert(
-    tx: &mut Tx,
-    clock: &Clock,
-    wish: &Wish,
-    key: &KeyText,
-    created_by: Option<&str>,
-    approved_by: Option<&str>,
-) -> Result<(), StoreError> {
-    tx.insert_key(&KeyRow {
-        id: key.id.clone(),
-        name: wish.name.clone(),
-        role: wish.role.to_string(),
-        trial_id: wish.trial.clone(),
-        sites: wish.sites_json(),
-        secret_hash: key.hash(),
-        created_at: clock.now().naive_utc(),
-        created_by: created_by.map(str::to_owned),
-        approved_by: approved_by.map(str::to_owned),
-        revoked_at: None,
-        revoked_by: None,
-    })
 }

@@ -1,6 +1,6 @@
 //! What is known of the persons of a group of enrolments.
 
-use super::Refusal;
+use super::{Refusal, Service};
 use super::enrolment::Candidate;
 use super::fact::{FactKind, body_of};
 use super::group::Task;
@@ -14,7 +14,13 @@ pub(super) enum Known {
         person: String,
         screened: Option<Screening>,
     },
-    Drawn(ParticipantRow),
+    Drawn {
+        row: ParticipantRow,
+        /// The key that enrolled them.
+        by: String,
+    },
+    /// A law had their records erased: they are not enrolled again.
+    Erased,
     /// To be drawn in this group, for the task with this position.
     Drawing {
         task: usize,
@@ -33,6 +39,7 @@ pub(super) struct Screening {
 /// Looks up everybody whom the group names, by pseudonym.
 pub(super) fn load(
     tx: &mut Tx,
+    service: &Service,
     trial: &str,
     open: &[(usize, &Task, &Candidate)],
 ) -> Result<HashMap<String, Known>, Refusal> {
@@ -42,15 +49,19 @@ pub(super) fn load(
         .collect();
     let citizens = tx.find_citizens(trial, &pseudonyms)?;
     let ids: Vec<String> = citizens.iter().map(|row| row.person_id.clone()).collect();
-    let mut participants: HashMap<String, ParticipantRow> = tx
-        .find_participants(trial, &ids)?
-        .into_iter()
-        .map(|row| (row.id.clone(), row))
-        .collect();
+    let rows = tx.find_participants(trial, &ids)?;
+    // Nobody is told an arm that the draw does not say.
+    let draws = service.check_participants(tx, trial, &rows)?;
+    let mut participants: HashMap<String, ParticipantRow> =
+        rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut people = HashMap::new();
     for citizen in citizens {
         let known = match participants.remove(&citizen.person_id) {
-            Some(row) => Known::Drawn(row),
+            Some(row) => {
+                let by = draws.get(&row.id).map(|fact| fact.recorded_by.clone());
+                let by = by.unwrap_or_default();
+                Known::Drawn { row, by }
+            }
             None => {
                 let kind = FactKind::Screening.as_str();
                 let screened = tx
@@ -67,6 +78,18 @@ pub(super) fn load(
             }
         };
         people.insert(citizen.pseudonym, known);
+    }
+    if tx.has_tombstones(trial)? {
+        let unknown = pseudonyms.iter().filter(|p| !people.contains_key(*p));
+        let digests: HashMap<String, String> = unknown
+            .map(|pseudonym| (service.secrets.tombstone(trial, pseudonym), pseudonym.clone()))
+            .collect();
+        let asked: Vec<String> = digests.keys().cloned().collect();
+        for digest in tx.find_tombstones(trial, &asked)? {
+            if let Some(pseudonym) = digests.get(&digest) {
+                people.insert(pseudonym.clone(), Known::Erased);
+            }
+        }
     }
     Ok(people)
 }

@@ -3,11 +3,11 @@
 //! While the trial is blinded an entry is its leaf alone; afterwards the payloads are open to those
 //! who audit.
 
-use super::checkpoint::{Kept, newest};
-use super::{Refusal, Service, Trial};
+use super::checkpoint::{Kept, newest, signed_note};
+use super::{Refusal, Service};
 use crate::access::{Caller, Right, Role};
 use crate::ledger::tree;
-use crate::store::Tx;
+use crate::store::{INSTALLATION, Tx};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -52,10 +52,22 @@ pub struct Proof {
     pub hashes: Vec<String>,
 }
 
-fn registered(service: &Service, caller: &Caller, trial: &str) -> Result<Trial, Refusal> {
-    let known = service.trial(caller, trial, Right::ReadLedger)?;
+/// Whether the caller sees the payloads of a ledger that they may read at all: of a trial auditors once it
+/// is open; of the installation, which names persons and keys and no arms, auditors and administrators.
+fn sees_payloads(service: &Service, caller: &Caller, ledger: &str) -> Result<bool, Refusal> {
+    if ledger == INSTALLATION {
+        if !caller.may(Right::ReadLedger) {
+            return Err(Refusal::MissingRight(Right::ReadLedger));
+        }
+        // A key for one trial knows of nothing beyond it.
+        if caller.trial.is_some() {
+            return Err(Refusal::NotFound("ledger"));
+        }
+        return Ok(matches!(caller.role, Role::Administrator | Role::Auditor));
+    }
+    let known = service.trial(caller, ledger, Right::ReadLedger)?;
     known.registered()?;
-    Ok(known)
+    Ok(known.status.is_open() && caller.role == Role::Auditor)
 }
 
 /// The newest checkpoint, or that of a size.
@@ -65,12 +77,12 @@ pub fn head(
     trial: &str,
     size: Option<i64>,
 ) -> Result<Head, Refusal> {
-    registered(service, caller, trial)?;
+    sees_payloads(service, caller, trial)?;
     let row = match size {
         None => newest(service, trial)?,
         Some(size) => service
             .store
-            .read(|tx| tx.find_checkpoint(trial, size))?
+            .read(|tx| signed_note(tx, service, trial, size))?
             .ok_or(Refusal::NotFound("checkpoint of this size"))?,
     };
     let keys = service.store.read(|tx| service.ledger_keys(tx, trial))?;
@@ -92,8 +104,7 @@ pub fn entries(
     after: i64,
     limit: i64,
 ) -> Result<Vec<Entry>, Refusal> {
-    let known = registered(service, caller, trial)?;
-    let open = known.status.is_open() && caller.role == Role::Auditor;
+    let open = sees_payloads(service, caller, trial)?;
     let rows = service
         .store
         .read(|tx| tx.page_entries(trial, after, limit))?;
@@ -118,7 +129,7 @@ pub fn inclusion(
     sequence: i64,
     size: Option<i64>,
 ) -> Result<Proof, Refusal> {
-    registered(service, caller, trial)?;
+    sees_payloads(service, caller, trial)?;
     prove(service, trial, size, "size", |tx, size| {
         if !(1..=size).contains(&sequence) {
             return Err(Refusal::field("sequence", "is not an entry of this tree"));
@@ -144,7 +155,7 @@ pub fn consistency(
     from: i64,
     to: Option<i64>,
 ) -> Result<Proof, Refusal> {
-    registered(service, caller, trial)?;
+    sees_payloads(service, caller, trial)?;
     prove(service, trial, to, "to", |tx, size| {
         if !(0..=size).contains(&from) {
             return Err(Refusal::field("from", "is larger than the tree"));

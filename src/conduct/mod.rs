@@ -5,6 +5,8 @@
 //! this for many at once.
 
 pub mod analyse;
+mod authentic;
+mod blinding;
 pub mod bundle;
 pub mod change_status;
 pub mod checkpoint;
@@ -12,6 +14,7 @@ pub mod citizen;
 pub mod cut;
 pub mod draft;
 mod draw;
+mod drawn;
 pub mod enrol;
 pub mod enrolment;
 pub mod erase;
@@ -23,15 +26,22 @@ pub mod group;
 pub mod idempotency;
 pub mod issue_key;
 mod known;
+pub mod levels;
+mod load_cut;
 pub mod ledger;
 pub mod participants;
+pub mod persons;
 pub mod public_randomness;
+mod reads;
 pub mod record;
 mod refusal;
 pub mod register;
 mod repeat;
+pub mod requests;
+pub mod rules;
 pub mod trial;
 pub mod units;
+mod upgrade;
 pub mod writer;
 
 pub use fact::FactKind;
@@ -40,8 +50,11 @@ pub use trial::{Status, Trial};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, Voucher};
 use crate::store::{Store, StoreError};
+use chrono::NaiveDate;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use uuid::{ContextV7, Timestamp, Uuid};
 
@@ -56,6 +69,17 @@ pub struct Inner {
     pub config: Config,
     trials: trial::Cache,
     standing: draw::Standing,
+    drawn: drawn::Drawn,
+    levels: levels::Known,
+    reads: reads::Reads,
+    /// How often a key was noted for reading many arms of others.
+    pub many_reads: AtomicU64,
+    voucher: Voucher,
+    adopted: BTreeMap<String, authentic::Boundary>,
+    proved: authentic::Proved,
+    views: blinding::Views,
+    /// The day on which each key was last written down as used.
+    used: Mutex<HashMap<String, NaiveDate>>,
     pub(crate) analyses: analyse::Running,
 }
 
@@ -81,6 +105,17 @@ pub enum NotStarted {
     NotMigrated,
     #[error("the {0} is not the one that this database was made with")]
     Other(&'static str),
+    #[error("the database cannot be taken over: {0}")]
+    NotTakenOver(Refusal),
+}
+
+impl From<Refusal> for NotStarted {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Store(error) => Self::Store(error),
+            other => Self::NotTakenOver(other),
+        }
+    }
 }
 
 impl Service {
@@ -96,29 +131,44 @@ impl Service {
         }
         let secrets = check_keys(&store, secrets)?;
         remember(&store, LEDGER_NAME, &config.ledger.name)?;
-        let (trials, analyses) = (trial::Cache::default(), analyse::Running::default());
-        Ok(Self(Arc::new(Inner {
-            store,
-            clock,
-            secrets,
-            config,
-            trials,
+        let taken_over = upgrade::is_done(&store)?;
+        let service = |adopted| Inner {
+            store: store.clone(),
+            clock: clock.clone(),
+            voucher: secrets.voucher(),
+            secrets: secrets.clone(),
+            config: config.clone(),
+            trials: trial::Cache::default(),
             standing: draw::Standing::default(),
-            analyses,
-        })))
+            drawn: drawn::Drawn::default(),
+            levels: levels::Known::default(),
+            reads: reads::Reads::default(),
+            many_reads: AtomicU64::new(0),
+            adopted,
+            proved: authentic::Proved::default(),
+            views: blinding::Views::default(),
+            used: Mutex::default(),
+            analyses: analyse::Running::default(),
+        };
+        let begun = Self(Arc::new(service(BTreeMap::new())));
+        if !taken_over {
+            upgrade::run(&begun)?;
+        }
+        let adopted = upgrade::boundaries(&begun)?;
+        Ok(Self(Arc::new(service(adopted))))
     }
-}
 
-impl Service {
-    /// The id under which who may not know the arm sees a participant. Whoever enrols sees the arm by
-    /// the participant's own id: with one id for both, two blinded views would make an unblinded one.
-    pub fn blinded_id(&self, trial: &str, participant: &str) -> String {
-        let parts = [
-            b"blinded id".as_slice(),
-            trial.as_bytes(),
-            participant.as_bytes(),
-        ];
-        format!("b-{}", &self.secrets.fingerprint(&parts)[..32])
+    /// Notes that a key was used today; written down outside of the request, at most once a day.
+    pub fn note_use(&self, key: &str) -> bool {
+        let today = self.clock.today();
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(key.to_owned(), today) != Some(today)
+    }
+
+    /// Writes down that a key was used today.
+    pub fn write_use(&self, key: &str) -> Result<(), Refusal> {
+        let today = self.clock.today();
+        self.store.write(|tx| Ok(tx.set_key_used(key, today)?))
     }
 }
 

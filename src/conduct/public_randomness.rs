@@ -5,7 +5,7 @@ use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
 use super::{Refusal, Service, Status};
 use crate::access::{Caller, Right};
-use crate::document::{Faults, Object};
+use crate::document::{AnyText, Faults, Object};
 use crate::protocol::canonical::nfc;
 use crate::store::PublicValueRow;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub fn read(value: &Value) -> Result<String, Refusal> {
     let faults = Faults::default();
     let read = Object::open(value, "", &faults).and_then(|object| {
         // Not looked through for citizens' numbers: it is public, and may hold any run of digits.
-        let value = object.required::<String>("value")?;
+        let AnyText(value) = object.required("value")?;
         if value.chars().count() > LONGEST {
             let detail = format!("must not be longer than {LONGEST} characters");
             object.fault("value", detail);
@@ -76,8 +76,7 @@ pub fn give(
             value: value.to_owned(),
         };
         let fact = Draft::of_trial(FactKind::PublicRandomness, json!(given));
-        let first = tx.take_sequence(trial, 1)?;
-        tx.insert_facts(trial, first, vec![fact.seal(service, caller, now)])?;
+        fact.append(tx, service, trial, caller)?;
         Ok(given)
     })
 }

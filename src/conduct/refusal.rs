@@ -31,16 +31,35 @@ pub enum Refusal {
     AlreadyReplaced,
     #[error("{0}")]
     Impossible(String),
+    #[error("a person with this name is entered already")]
+    PersonExists,
+    #[error(
+        "the role was answered from data cut {cut}, which differs by fewer than {least} participants: the \
+         difference would tell of each of them"
+    )]
+    TooClose { cut: i64, least: u64 },
     #[error("another person must approve")]
     SecondPersonNeeded(String),
-    #[error("this key has sent too many citizens again with another site or other levels")]
+    #[error("this key has sent too many citizens again with another site or other levels, or asked for too many in vain")]
     TooManyRepeats,
     #[error("too many requests are waiting")]
     Busy,
     #[error("the database is not available")]
     Store(StoreError),
+    /// Stored rows are not those that were written. Nothing is told or computed from them.
+    #[error("the ledger {ledger} does not verify{}: {why}", at(.sequence))]
+    Tampered {
+        ledger: String,
+        /// Number of the record at fault, where one is.
+        sequence: Option<i64>,
+        why: String,
+    },
     #[error("the service failed: {0}")]
     Internal(String),
+}
+
+fn at(sequence: &Option<i64>) -> String {
+    sequence.map_or(String::new(), |number| format!(" at record {number}"))
 }
 
 impl From<StoreError> for Refusal {

@@ -3,9 +3,10 @@
 use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
 use super::trial::purpose;
-use super::{Refusal, Service, Status};
+use super::{Refusal, Service, Status, rules};
 use crate::access::{Caller, Right};
 use crate::protocol::canonical::sha256;
+use crate::protocol::{self, Protocol};
 use crate::randomization::{DRAW_VERSION, Secret};
 use crate::secrets::random_bytes;
 use crate::store::RegistrationRow;
@@ -28,6 +29,26 @@ pub struct Registered {
     /// SHA-256 over a salt and the canonical protocol: a bare digest would let block sizes be
     /// tried out.
     pub protocol_commitment: String,
+}
+
+/// The protocol as it is frozen: with the rules by which the trial is conducted, and with all that a trial
+/// must have said by now.
+fn registrable(protocol: Protocol) -> Result<Protocol, Refusal> {
+    if protocol.citizen_scheme.is_none() {
+        let detail = "is missing: cpr or reference, by which all citizens of the trial are known";
+        return Err(Refusal::field("citizen_scheme", detail));
+    }
+    match protocol.rules {
+        Some(rules) if rules != rules::PRESENT => {
+            let detail = format!("must be {}: new trials take no earlier rules", rules::PRESENT);
+            return Err(Refusal::field("rules", detail));
+        }
+        Some(_) => return Ok(protocol),
+        None => {}
+    }
+    let mut document = protocol.document;
+    document["rules"] = json!(rules::PRESENT);
+    protocol::from_value(document).map_err(Refusal::Invalid)
 }
 
 /// Registers the newest draft.
@@ -67,7 +88,7 @@ pub fn run(
         let draft = tx
             .find_draft(trial)?
             .ok_or_else(|| Refusal::Internal("a trial has no draft".into()))?;
-        let protocol = service.open_protocol(trial, &draft.sealed_protocol)?;
+        let protocol = registrable(service.open_protocol(trial, &draft.sealed_protocol)?)?;
         let (secret, salt) = (Secret::new(random_bytes()), random_bytes::<32>());
         let canonical = protocol.canonical();
         let now = service.clock.now();
@@ -97,8 +118,7 @@ pub fn run(
         })?;
         tx.update_trial(trial, Status::Registered.as_str(), registered.registration)?;
         let fact = Draft::of_trial(FactKind::Registration, json!(registered));
-        let first = tx.take_sequence(trial, 1)?;
-        tx.insert_facts(trial, first, vec![fact.seal(service, caller, now)])?;
+        fact.append(tx, service, trial, caller)?;
         Ok(registered)
     })
 }

@@ -5,6 +5,7 @@ use super::enrolment::Candidate;
 use super::fact::{Draft, FactKind, body_of};
 use super::group::{Batch, Outcome, Task};
 use super::{Refusal, Service, Trial};
+use crate::access::Caller;
 use crate::protocol::{FactorKind, SITE};
 use crate::store::Tx;
 use chrono::{DateTime, Duration, Utc};
@@ -36,26 +37,76 @@ impl Repeats {
         if differs.is_empty() || moved || trial.status.has_ended() {
             return Ok(None);
         }
-        let key = &task.caller.key_id;
-        let so_far = match self.0.get_mut(key) {
-            Some(so_far) => so_far,
-            None => {
-                let since = (now - Duration::days(1)).naive_utc();
-                let kind = FactKind::ChangedRepeat.as_str();
-                let on_file = tx.count_recorded_by(&trial.id, kind, key, since)?;
-                self.0.entry(key.clone()).or_insert(on_file)
-            }
-        };
-        if *so_far >= service.config.limits.changed_repeats_per_day {
+        if !self.count(tx, service, trial, &task.caller, now)? {
             return Ok(Some(Outcome::Refused(Refusal::TooManyRepeats)));
         }
-        *so_far += 1;
         let fact = Draft {
             participant: Some(person),
             ..Draft::of_trial(FactKind::ChangedRepeat, json!({"differs": differs}))
         };
-        batch.facts.push(fact.seal(service, &task.caller, now));
+        batch
+            .facts
+            .push(fact.seal(service, &trial.id, &task.caller, now));
         Ok(None)
+    }
+
+    /// Notes that a key asked about a citizen who is not of its sites, or was erased; a refusal where the
+    /// key did so too often.
+    #[expect(clippy::too_many_arguments, reason = "what a fact of a group needs")]
+    pub(super) fn look_up(
+        &mut self,
+        tx: &mut Tx,
+        service: &Service,
+        trial: &Trial,
+        task: &Task,
+        person: Option<&str>,
+        batch: &mut Batch,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Outcome>, Refusal> {
+        if !self.count(tx, service, trial, &task.caller, now)? {
+            return Ok(Some(Outcome::Refused(Refusal::TooManyRepeats)));
+        }
+        let fact = look_up(person, "enrolment");
+        batch
+            .facts
+            .push(fact.seal(service, &trial.id, &task.caller, now));
+        Ok(None)
+    }
+
+    /// Counts one more of a key's changed repeats and look-ups of a day; false where there were too many.
+    pub(super) fn count(
+        &mut self,
+        tx: &mut Tx,
+        service: &Service,
+        trial: &Trial,
+        caller: &Caller,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Refusal> {
+        let key = &caller.key_id;
+        let so_far = match self.0.get_mut(key) {
+            Some(so_far) => so_far,
+            None => {
+                let since = (now - Duration::days(1)).naive_utc();
+                let mut on_file = 0;
+                for kind in [FactKind::ChangedRepeat, FactKind::LookUp] {
+                    on_file += tx.count_recorded_by(&trial.id, kind.as_str(), key, since)?;
+                }
+                self.0.entry(key.clone()).or_insert(on_file)
+            }
+        };
+        if *so_far >= service.config.limits.changed_repeats_per_day {
+            return Ok(false);
+        }
+        *so_far += 1;
+        Ok(true)
+    }
+}
+
+/// The fact that a key asked about a citizen, by an enrolment or a search.
+pub(super) fn look_up<'a>(person: Option<&'a str>, by: &str) -> Draft<'a> {
+    Draft {
+        participant: person,
+        ..Draft::of_trial(FactKind::LookUp, json!({"by": by}))
     }
 }
 

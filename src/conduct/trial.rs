@@ -1,12 +1,15 @@
 //! A trial as the use cases see it: its status, its protocol, its seed.
 
 use super::fact::{FactKind, body_of};
-use super::{Refusal, Service};
+use super::authentic::tampered;
+use super::{Refusal, Service, rules};
 use crate::access::{Caller, Right};
 use crate::protocol::{self, Protocol};
+use crate::protocol::canonical::sha256;
 use crate::randomization::{Secret, Seed, StreamKeys};
-use crate::store::{RegistrationRow, TrialRow, Tx};
-use std::collections::HashMap;
+use crate::store::{FactRow, RegistrationRow, TrialRow, Tx};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 crate::vocabulary! {
@@ -92,6 +95,8 @@ pub struct Trial {
     pub status: Status,
     /// None while it is a draft.
     pub registration: Option<Arc<Registration>>,
+    /// The rules by which it is conducted.
+    pub rules: u32,
 }
 
 impl Trial {
@@ -113,7 +118,11 @@ impl Trial {
 
 /// Registrations that were opened before: they never change once their seed is known.
 #[derive(Default)]
-pub struct Cache(RwLock<HashMap<(String, i32), Arc<Registration>>>);
+pub struct Cache {
+    opened: RwLock<HashMap<(String, i32), Arc<Registration>>>,
+    /// Trials whose enrolment has begun, with the registration in force.
+    begun: RwLock<HashSet<(String, i32)>>,
+}
 
 /// What the sealed columns are bound to.
 pub(super) fn purpose(trial: &str, what: &str) -> String {
@@ -150,25 +159,67 @@ impl Service {
     pub(super) fn open_trial(&self, tx: &mut Tx, row: TrialRow) -> Result<Trial, Refusal> {
         let status = Status::parse(&row.status)
             .ok_or_else(|| Refusal::Internal("a trial's status is not known".into()))?;
-        // What opens the arms must stand in the ledger: a changed row does not.
-        if status.is_open() && !self.is_noted(tx, &row.id, status)? {
-            let why = "a trial's status is not the one of its ledger";
-            return Err(Refusal::Internal(why.into()));
-        }
+        self.check_status(tx, &row, status)?;
         let registration = match row.registration {
             0 => None,
             number => Some(self.registration(tx, &row.id, number)?),
         };
-        Ok(Trial {
+        let mut trial = Trial {
             id: row.id,
             status,
             registration,
-        })
+            rules: rules::PRESENT,
+        };
+        if trial.registration.is_some() {
+            trial.rules = rules::of(tx, self, &trial)?;
+        }
+        Ok(trial)
     }
 
-    fn is_noted(&self, tx: &mut Tx, trial: &str, status: Status) -> Result<bool, Refusal> {
-        let last = tx.last_fact(trial, FactKind::Status.as_str())?;
-        Ok(last.is_some_and(|fact| body_of(&fact.record)["to"] == status.as_str()))
+    /// A trial stands where its last facts say: a changed row, or an old one, is refused.
+    fn check_status(&self, tx: &mut Tx, row: &TrialRow, status: Status) -> Result<(), Refusal> {
+        let last = |tx: &mut Tx, kind: FactKind| -> Result<Option<FactRow>, Refusal> {
+            let fact = tx.last_fact(&row.id, kind.as_str())?;
+            if let Some(fact) = &fact {
+                self.check_fact(tx, &row.id, fact)?;
+            }
+            Ok(fact)
+        };
+        let changed = last(tx, FactKind::Status)?;
+        let said = match &changed {
+            Some(fact) => body_of(&fact.record)["to"].clone(),
+            None => Value::Null,
+        };
+        // Once enrolment has begun the registration never changes: it is looked up once.
+        let place = (row.id.clone(), row.registration);
+        let known = &self.trials.begun;
+        let seen = |known: &HashSet<_>| changed.is_some() && known.contains(&place);
+        let registered = if seen(&known.read().unwrap_or_else(PoisonError::into_inner)) {
+            i64::from(row.registration)
+        } else {
+            let fact = last(tx, FactKind::Registration)?;
+            let number = fact.map_or(0, |fact| {
+                body_of(&fact.record)["registration"].as_i64().unwrap_or(0)
+            });
+            if changed.is_some() && number == i64::from(row.registration) {
+                known
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(place);
+            }
+            number
+        };
+        let expected = match (registered, said.as_str()) {
+            (0, None) => Some(Status::Draft),
+            (_, None) => Some(Status::Registered),
+            (_, Some(to)) => Status::parse(to),
+        };
+        if expected == Some(status) && registered == i64::from(row.registration) {
+            return Ok(());
+        }
+        let number = changed.map(|fact| fact.sequence);
+        let why = "the row of the trial is not what its last change of status says";
+        Err(tampered(&row.id, number, why))
     }
 
     /// A registration by its number.
@@ -179,7 +230,7 @@ impl Service {
         number: i32,
     ) -> Result<Arc<Registration>, Refusal> {
         let key = (trial.to_owned(), number);
-        let cache = &self.trials.0;
+        let cache = &self.trials.opened;
         if let Some(known) = cache
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -192,6 +243,7 @@ impl Service {
             .ok_or_else(|| Refusal::Internal("a registration is missing".into()))?;
         let public_value = tx.find_public_value(trial, number)?.map(|row| row.value);
         let registration = Arc::new(self.open_registration(row, public_value)?);
+        self.check_registration(tx, trial, &registration)?;
         if registration.seed.is_none() {
             return Ok(registration);
         }
@@ -200,6 +252,36 @@ impl Service {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, registration.clone());
         Ok(registration)
+    }
+
+    /// A registration is the one that its facts committed to.
+    fn check_registration(
+        &self,
+        tx: &mut Tx,
+        trial: &str,
+        opened: &Registration,
+    ) -> Result<(), Refusal> {
+        let facts = tx.list_facts(trial, FactKind::Registration.as_str(), i64::MAX)?;
+        let of_number = |body: &Value| body["registration"] == opened.number;
+        let canonical = opened.protocol.canonical();
+        let salted = sha256(&[&opened.salt[..], canonical.as_bytes()].concat());
+        let commitment = opened.secret.commitment(trial, &opened.protocol.digest());
+        let mut holds = false;
+        for fact in self.checked(tx, trial, facts)? {
+            let body = body_of(&fact.record);
+            holds |= of_number(&body)
+                && body["commitment"] == hex::encode(commitment.0)
+                && body["protocol_commitment"] == hex::encode(salted)
+                && body["version"] == opened.version;
+        }
+        let given = tx.list_facts(trial, FactKind::PublicRandomness.as_str(), i64::MAX)?;
+        let given = self.checked(tx, trial, given)?;
+        let given = given.iter().map(|fact| body_of(&fact.record)).rfind(of_number);
+        holds &= given.map(|body| body["value"].clone()) == opened.public_value.clone().map(Value::from);
+        match holds {
+            true => Ok(()),
+            false => Err(tampered(trial, None, "a registration is not the one that was committed to")),
+        }
     }
 
     fn open_registration(
@@ -238,7 +320,7 @@ impl Service {
     pub(crate) fn open_protocol(&self, trial: &str, sealed: &[u8]) -> Result<Protocol, Refusal> {
         let text = String::from_utf8(self.unseal(trial, "protocol", sealed)?)
             .map_err(|_| Refusal::Internal("a protocol is not UTF-8".into()))?;
-        protocol::from_json(&text)
+        protocol::from_stored(&text)
             .map_err(|faults| Refusal::Internal(format!("a protocol has {} faults", faults.len())))
     }
 

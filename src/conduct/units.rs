@@ -6,7 +6,7 @@ use super::citizen::{Citizen, holds_number};
 use super::draw::{batches, clusters, known_units, unit_stream};
 use super::fact::{Draft, FactKind};
 use super::idempotency::{Idempotency, once};
-use super::{Refusal, Service};
+use super::{Refusal, Service, Trial};
 use crate::access::{Caller, Right};
 use crate::document::{Faults, Object};
 use crate::protocol::canonical::{nfc, sha256};
@@ -95,12 +95,7 @@ pub fn join(
             "batch": batches.len(), "registration": registration.number, "units": units,
         });
         let fact = Draft::of_trial(FactKind::UnitsJoined, body);
-        let first = tx.take_sequence(trial, 1)?;
-        tx.insert_facts(
-            trial,
-            first,
-            vec![fact.seal(service, caller, service.clock.now())],
-        )?;
+        fact.append(tx, service, trial, caller)?;
         Ok(Joined {
             trial: trial.to_owned(),
             batch: batches.len(),
@@ -125,7 +120,11 @@ pub struct Frozen {
 }
 
 /// Reads `{unit, citizens: [{scheme, value}]}`.
-pub fn read_list(service: &Service, trial: &str, value: &Value) -> Result<List, Refusal> {
+pub fn read_list(service: &Service, trial: &Trial, value: &Value) -> Result<List, Refusal> {
+    let scheme = match &trial.registration {
+        Some(registration) => registration.protocol.citizen_scheme,
+        None => None,
+    };
     let faults = Faults::default();
     let today = service.clock.today();
     let read = Object::open(value, "", &faults).and_then(|object| {
@@ -138,8 +137,8 @@ pub fn read_list(service: &Service, trial: &str, value: &Value) -> Result<List, 
         }
         let mut pseudonyms = Vec::new();
         for (path, value) in listed {
-            if let Some(citizen) = Citizen::read(value, &path, &faults, today) {
-                pseudonyms.push(citizen.pseudonym(service, trial));
+            if let Some(citizen) = Citizen::read(value, &path, &faults, scheme, today) {
+                pseudonyms.push(citizen.pseudonym(service, &trial.id));
             }
         }
         pseudonyms.sort_unstable();
@@ -196,12 +195,7 @@ pub fn freeze(
             "digest": hex::encode(sha256(list.pseudonyms.join("\n").as_bytes())),
         });
         let fact = Draft::of_trial(FactKind::UnitList, body);
-        let first = tx.take_sequence(trial, 1)?;
-        tx.insert_facts(
-            trial,
-            first,
-            vec![fact.seal(service, caller, service.clock.now())],
-        )?;
+        fact.append(tx, service, trial, caller)?;
         Ok(Frozen {
             trial: trial.to_owned(),
             unit: list.unit.clone(),

@@ -4,9 +4,11 @@
 //! is collected with its path (`arms[1].ratio`), and no message repeats a value: a request's text
 //! may hold a citizen's number.
 
+mod citizen_number;
 mod strict;
 
-pub use strict::parse;
+pub use citizen_number::{could_be_number, date_of_birth, holds_number};
+pub use strict::{Malformed, parse};
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -36,23 +38,43 @@ impl Invalid {
     }
 }
 
+/// Most faults that are told of one document.
+const MOST_FAULTS: usize = 100;
+
 /// The faults found so far in one document.
 #[derive(Debug, Default)]
-pub struct Faults(RefCell<Vec<Invalid>>);
+pub struct Faults {
+    found: RefCell<Vec<Invalid>>,
+    /// Texts are not looked through for citizens' numbers.
+    trusting: bool,
+}
 
 impl Faults {
-    /// Notes one fault.
+    /// For a document that was taken before: what is asked of new ones cannot be asked of it any more.
+    pub fn trusting() -> Self {
+        Self {
+            trusting: true,
+            ..Self::default()
+        }
+    }
+
+    /// Notes one fault; beyond the first hundred only that there are more.
     pub fn add(&self, field: impl Into<String>, detail: impl Into<String>) {
-        self.0.borrow_mut().push(Invalid::new(field, detail));
+        let mut found = self.found.borrow_mut();
+        match found.len() {
+            0..MOST_FAULTS => found.push(Invalid::new(field, detail)),
+            MOST_FAULTS => found.push(Invalid::new("", "has more faults than these")),
+            _ => {}
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.found.borrow().is_empty()
     }
 
     /// What was read, where no fault was found; else every fault.
     pub fn settle<T>(self, read: Option<T>) -> Result<T, Vec<Invalid>> {
-        match (read, self.0.into_inner()) {
+        match (read, self.found.into_inner()) {
             (Some(read), faults) if faults.is_empty() => Ok(read),
             (None, faults) if faults.is_empty() => Err(vec![Invalid::new("", "could not be read")]),
             (_, faults) => Err(faults),
@@ -62,6 +84,9 @@ impl Faults {
 
 /// A value that one field of a document can hold.
 pub trait Field: Sized {
+    /// A text that is kept as it is, and must not hold a citizen's number.
+    const GUARDED: bool = false;
+
     /// Reads the value, or says what it must be (never what it was).
     fn read(value: &Value) -> Result<Self, String>;
 }
@@ -139,7 +164,7 @@ impl<'a> Object<'a> {
     }
 
     fn typed<T: Field>(&self, key: &str, value: &Value) -> Option<T> {
-        T::read(value)
+        read_guarded(value, self.faults)
             .map_err(|detail| self.fault(key, detail))
             .ok()
     }
@@ -165,7 +190,7 @@ impl<'a> Object<'a> {
         self.list(key)
             .into_iter()
             .filter_map(|(path, item)| {
-                T::read(item)
+                read_guarded(item, self.faults)
                     .map_err(|detail| self.faults.add(path, detail))
                     .ok()
             })
@@ -209,6 +234,16 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Reads a value; a text that is kept must not hold a citizen's number.
+fn read_guarded<T: Field>(value: &Value, faults: &Faults) -> Result<T, String> {
+    let read = T::read(value)?;
+    let text = value.as_str().filter(|_| T::GUARDED && !faults.trusting);
+    match text {
+        Some(text) if holds_number(text) => Err("must not hold a citizen's number".into()),
+        _ => Ok(read),
+    }
+}
+
 /// A key as it may be shown in an error: cut short, and hidden where it holds a citizen's number.
 fn shown_key(key: &str) -> String {
     if key.chars().filter(char::is_ascii_digit).count() >= 6 {
@@ -242,7 +277,19 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A text that may hold a citizen's number, because it is not kept as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyText(pub String);
+
+impl Field for AnyText {
+    fn read(value: &Value) -> Result<Self, String> {
+        String::read(value).map(Self)
+    }
+}
+
 impl Field for String {
+    const GUARDED: bool = true;
+
     fn read(value: &Value) -> Result<Self, String> {
         let text = text_of(value)?.trim();
         if text.is_empty() {
@@ -316,6 +363,8 @@ impl Field for DateTime<Utc> {
 pub struct Identifier(pub String);
 
 impl Field for Identifier {
+    const GUARDED: bool = true;
+
     fn read(value: &Value) -> Result<Self, String> {
         let text = text_of(value)?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

@@ -6,4 +6,4 @@ pub mod note;
 mod record;
 pub mod tree;
 
-pub use record::{Leaf, Salt, cut_digest, leaf, record};
+pub use record::{CutDigest, Leaf, Salt, leaf, record};

@@ -2,14 +2,15 @@
 //!
 //! Each fact of a trial is a record in canonical JSON and a leaf
 //! `SHA-256(0x00 || SHA-256(salt || record))` (the leaf prefix of RFC 9162, section 2.1.1) with 32
-//! random bytes of salt: the leaf alone says nothing of the record, and an erased record leaves its
-//! leaf standing.
+//! bytes of salt, half of them random: the leaf alone says nothing of the record, and an erased record
+//! leaves its leaf standing. The other half vouches for the record (`Voucher`); in records of release 0.1
+//! it is random too.
 
 use crate::protocol::canonical;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The random bytes that are hashed with a record.
+/// The bytes that are hashed with a record.
 pub type Salt = [u8; 32];
 
 /// A leaf of a trial's ledger.
@@ -43,12 +44,18 @@ pub fn leaf(salt: &Salt, record: &str) -> Leaf {
 }
 
 /// The digest of a data cut: SHA-256 over its leaves in the order of the record sequence.
-pub fn cut_digest<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hash = Sha256::new();
-    for leaf in leaves {
-        hash.update(leaf);
+#[derive(Debug, Clone, Default)]
+pub struct CutDigest(Sha256);
+
+impl CutDigest {
+    pub fn push(&mut self, leaf: &[u8; 32]) {
+        self.0.update(leaf);
     }
-    hex::encode(hash.finalize())
+
+    /// In hexadecimal digits.
+    pub fn finish(self) -> String {
+        hex::encode(self.0.finalize())
+    }
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ fn unique_ids(protocol: &Protocol, faults: &Faults) {
         "participant",
         "arm",
         "enrolled_on",
+        "enrolment_order",
         "cluster",
         "received",
         "weight",

@@ -2,6 +2,7 @@
 
 use super::canonical::nfc;
 use crate::document::is_invisible;
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest name of a level, in characters.
 const LONGEST: usize = 200;
@@ -11,7 +12,7 @@ pub fn level_fault(level: &str) -> Option<&'static str> {
     if level.is_empty() || level.trim() != level {
         return Some("must be a text without white space at its ends");
     }
-    if level.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if level.chars().any(|c| c.is_control() || shows_nothing(c)) {
         return Some("must not hold control or invisible characters");
     }
     if level.starts_with(['=', '+', '-', '@']) {
@@ -27,9 +28,74 @@ pub fn level_fault(level: &str) -> Option<&'static str> {
     None
 }
 
+/// A level as it is kept: in NFC, with one plain space wherever there is white space of any kind.
+pub fn folded(level: &str) -> String {
+    nfc(&level.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// What a level looks like: its skeleton of confusable characters (UTS 39, section 4), case-folded, without
+/// white space and characters that show nothing. Two levels of one skeleton cannot be told apart on paper.
+pub fn skeleton(level: &str) -> String {
+    let shown: String = level
+        .nfkc()
+        .filter(|c| !c.is_whitespace() && !shows_nothing(*c))
+        .collect();
+    let folded: String = unicode_security::skeleton(&shown)
+        .flat_map(char::to_lowercase)
+        .collect();
+    // What case folding makes may be confusable again: a capital I and a small l.
+    unicode_security::skeleton(&folded).collect()
+}
+
+/// Characters that show nothing wherever they stand: Default_Ignorable_Code_Point of Unicode, and blanks
+/// that are no white space.
+fn shows_nothing(c: char) -> bool {
+    is_invisible(c)
+        || matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_that_look_alike_have_one_skeleton() {
+        for (a, b) in [
+            ("Vejle Midt", "vejle midt"),
+            ("Vejle Midt", "VEJLE MIDT"),
+            ("Vejle Midt", "VejleMidt"),
+            ("Vejle Midt", "Ve\u{458}le Midt"),
+            ("Vejle Midt", "Vejle\u{3164}Midt"),
+            ("Vejle-Midt", "Vejle\u{2010}Midt"),
+            ("Vejle Midt", "Vej\u{34f}le Midt"),
+            ("Aalborg", "AaIborg"),
+            ("Aalborg", "Aa1borg"),
+            ("Odense", "\u{39f}dense"),
+            ("Odense", "0dense"),
+            ("Aarhus", "\u{410}arhus"),
+            ("Aarhus", "\u{ff21}arhus"),
+        ] {
+            assert_eq!(skeleton(a), skeleton(b), "{a} and {b}");
+        }
+        for (a, b) in [
+            ("Aalborg", "\u{c5}lborg"),
+            ("K\u{f8}ge", "Koge"),
+            ("Site 1", "Site 2"),
+            ("Herning", "Hobro"),
+            ("\u{c6}r\u{f8}", "Aro"),
+        ] {
+            assert_ne!(skeleton(a), skeleton(b), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn white_space_of_any_kind_is_one_plain_space() {
+        for text in ["Vejle\u{a0}Midt", "Vejle\u{2009}Midt", "Vejle  Midt", " Vejle\tMidt "] {
+            assert_eq!(folded(text), "Vejle Midt");
+        }
+    }
 
     #[test]
     fn what_looks_like_another_level_is_none() {

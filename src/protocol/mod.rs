@@ -21,9 +21,9 @@ pub use analysis_plan::{Analysis, Events, Hypothesis, IntercurrentEvent, Strateg
 pub use check_scheme::unit_faults;
 pub use endpoint::{Better, Endpoint, EndpointKind, Origin, TimeUnit};
 pub use family::{Family, FamilyMethod};
-pub use level::level_fault;
+pub use level::{folded, level_fault, skeleton};
 pub use looks::{ConfidenceSequence, Futility, Looks, Spending};
-pub use read::{from_json, from_toml, from_value, place_of};
+pub use read::{from_json, from_stored, from_toml, from_value, place_of};
 pub use sample_size::{Assumptions, SampleSize};
 pub use scheme::{DrawUnit, Method, Randomization, Scheme};
 
@@ -36,6 +36,16 @@ use std::collections::BTreeMap;
 crate::vocabulary! {
     /// What is drawn.
     pub enum Unit { Citizen = "citizen", Caseworker = "caseworker", Site = "site" }
+}
+
+crate::vocabulary! {
+    /// Which numbers a citizen is known by.
+    pub enum CitizenScheme {
+        /// The Danish civil registration number.
+        Cpr = "cpr",
+        /// A reference of the caller's own.
+        Reference = "reference",
+    }
 }
 
 crate::vocabulary! {
@@ -73,6 +83,8 @@ pub struct Factor {
     pub open_levels: bool,
     /// The draw is stratified by it.
     pub stratify: bool,
+    /// The only levels that may join, where an open factor is held to a list of codes.
+    pub codes: Option<Vec<String>>,
 }
 
 /// A rule that excludes whoever meets it.
@@ -100,6 +112,13 @@ pub struct Protocol {
     pub endpoints: Vec<Endpoint>,
     pub analysis: Analysis,
     pub sample_size: Option<SampleSize>,
+    /// The rules by which the trial is conducted; none in a protocol that was registered before there were
+    /// several.
+    pub rules: Option<u32>,
+    /// How citizens are known in this trial; none takes either scheme, as before.
+    pub citizen_scheme: Option<CitizenScheme>,
+    /// Days by which `enrolled_on` may lie before the day of the draw.
+    pub backdate_days: u32,
     /// The document itself: what the digest is taken of.
     pub document: Value,
 }

@@ -1,29 +1,40 @@
 //! From TOML, JSON or a parsed document to a [`Protocol`], or to every fault of it.
 
 use super::{
-    Analysis, Arm, EligibilityRule, Endpoint, Factor, FactorKind, Protocol, Randomization,
+    Analysis, Arm, CitizenScheme, EligibilityRule, Endpoint, Factor, FactorKind, Protocol, Randomization,
     SampleSize, Unit, canonical, check,
 };
 use crate::document::{Faults, Field, Identifier, Invalid, Object};
 use serde_json::Value;
 
+/// Largest protocol in TOML, in bytes.
+const LARGEST_TOML: usize = 256 * 1024;
+
+/// Most days by which an enrolment may be told after it was agreed.
+const MOST_BACKDATED: u32 = 7;
+
 /// Reads a protocol written in JSON.
 pub fn from_json(text: &str) -> Result<Protocol, Vec<Invalid>> {
     let value: Value = crate::document::parse(text.as_bytes()).map_err(|fault| {
-        vec![Invalid::new(
-            "",
-            format!(
-                "is not JSON: line {}, column {}",
-                fault.line(),
-                fault.column()
-            ),
-        )]
+        vec![Invalid::new("", fault.to_string())]
     })?;
     from_value(value)
 }
 
+/// Reads the canonical text of a protocol that was taken before.
+pub fn from_stored(text: &str) -> Result<Protocol, Vec<Invalid>> {
+    let document: Value = serde_json::from_str(text)
+        .map_err(|_| vec![Invalid::new("", "is not JSON any more")])?;
+    read_all(document, Faults::trusting())
+}
+
 /// Reads a protocol written in TOML.
 pub fn from_toml(text: &str) -> Result<Protocol, Vec<Invalid>> {
+    // Tables of tables take a thousand times their text in memory.
+    if text.len() > LARGEST_TOML {
+        let detail = format!("must not be larger than {LARGEST_TOML} bytes as TOML");
+        return Err(vec![Invalid::new("", detail)]);
+    }
     let table: toml::Table = text.parse().map_err(|fault: toml::de::Error| {
         let place = fault
             .span()
@@ -73,8 +84,10 @@ pub fn place_of(text: &str, offset: usize) -> String {
 /// Reads a protocol from a parsed document.
 pub fn from_value(document: Value) -> Result<Protocol, Vec<Invalid>> {
     canonical::check(&document).map_err(|fault| vec![fault])?;
-    let document = canonical::normalised(document);
-    let faults = Faults::default();
+    read_all(canonical::normalised(document), Faults::default())
+}
+
+fn read_all(document: Value, faults: Faults) -> Result<Protocol, Vec<Invalid>> {
     let protocol = read(&document, &faults);
     if let Some(protocol) = &protocol {
         check::all(protocol, &faults);
@@ -97,6 +110,15 @@ fn read(document: &Value, faults: &Faults) -> Option<Protocol> {
     let sample_size = root
         .object("sample_size")
         .map(|object| SampleSize::read(&object));
+    let rules = root.optional::<u32>("rules");
+    if rules.is_some_and(|rules| !(1..=2).contains(&rules)) {
+        root.fault("rules", "must be 1 or 2");
+    }
+    let citizen_scheme = root.optional::<CitizenScheme>("citizen_scheme");
+    let backdate_days = root.optional::<u32>("backdate_days").unwrap_or(0);
+    if backdate_days > MOST_BACKDATED {
+        root.fault("backdate_days", "must be from 0 to 7");
+    }
     root.finish();
     Some(Protocol {
         id: id?.0,
@@ -109,6 +131,9 @@ fn read(document: &Value, faults: &Faults) -> Option<Protocol> {
         endpoints: endpoints?,
         analysis: analysis?,
         sample_size,
+        rules,
+        citizen_scheme,
+        backdate_days,
         document: document.clone(),
     })
 }
@@ -168,7 +193,14 @@ impl Factor {
         let levels = object.values::<String>("levels");
         let open_levels = object.optional::<bool>("open_levels").unwrap_or(false);
         let stratify = object.optional::<bool>("stratify").unwrap_or(false);
+        let codes = object.has("codes").then(|| object.values::<String>("codes"));
         object.finish();
+        if codes.is_some() && !(open_levels && kind == FactorKind::Level) {
+            object.fault("codes", "hold a factor with open_levels");
+        }
+        if codes.as_ref().is_some_and(|codes| codes.is_empty() || codes.len() > 10_000) {
+            object.fault("codes", "must list from 1 to 10000 levels");
+        }
         Some(Self {
             label: label.or_else(|| id.clone())?,
             id: id?,
@@ -176,6 +208,7 @@ impl Factor {
             levels,
             open_levels,
             stratify,
+            codes,
         })
     }
 }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 /// An answer that the same request gets again.
 #[derive(Debug, Clone, Queryable, Insertable)]
-#[diesel(table_name = idempotent_answers)]
+#[diesel(table_name = idempotent_answers, treat_none_as_default_value = false)]
 pub struct AnswerRow {
     /// Id of the API key that asked.
     pub actor: String,
@@ -17,6 +17,8 @@ pub struct AnswerRow {
     pub fingerprint: String,
     pub answer: String,
     pub answered_at: NaiveDateTime,
+    /// The participant whom the answer names, where it does.
+    pub participant_id: Option<String>,
 }
 
 impl Tx<'_> {

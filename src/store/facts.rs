@@ -51,17 +51,6 @@ pub struct FactRow {
     pub leaf: Vec<u8>,
 }
 
-/// The part of a fact that analyses and answers read.
-#[derive(Debug, Clone, Queryable)]
-pub struct StoredFact {
-    pub sequence: i64,
-    pub id: String,
-    pub participant_id: Option<String>,
-    pub source: Option<String>,
-    pub replaces: Option<i64>,
-    pub record: String,
-}
-
 /// What a source calls a record of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceKey {
@@ -140,25 +129,27 @@ impl Tx<'_> {
         kind: &str,
         source: &str,
         source_ids: &[String],
-    ) -> Result<BTreeMap<String, (StoredFact, bool)>, StoreError> {
+    ) -> Result<BTreeMap<String, (FactRow, bool)>, StoreError> {
         let mut found = BTreeMap::new();
         for chunk in source_ids.chunks(ROWS) {
-            let rows: Vec<(Option<String>, StoredFact)> = each!(self, c => facts::table
+            let rows: Vec<FactRow> = each!(self, c => facts::table
                 .filter(facts::trial_id.eq(trial))
                 .filter(facts::kind.eq(kind))
                 .filter(facts::source.eq(source))
                 .filter(facts::source_id.eq_any(chunk))
-                .select((facts::source_id, STORED))
                 .load(c))?;
-            let sequences: Vec<i64> = rows.iter().map(|(_, fact)| fact.sequence).collect();
+            let sequences: Vec<i64> = rows.iter().map(|fact| fact.sequence).collect();
             let replaced: Vec<Option<i64>> = each!(self, c => facts::table
                 .filter(facts::trial_id.eq(trial))
                 .filter(facts::replaces.eq_any(sequences))
                 .select(facts::replaces)
                 .load(c))?;
-            for (source_id, fact) in rows {
+            for fact in rows {
                 let was_replaced = replaced.contains(&Some(fact.sequence));
-                found.insert(source_id.unwrap_or_default(), (fact, was_replaced));
+                found.insert(
+                    fact.source_id.clone().unwrap_or_default(),
+                    (fact, was_replaced),
+                );
             }
         }
         Ok(found)
@@ -171,19 +162,18 @@ impl Tx<'_> {
         trial: &str,
         kind: &str,
         up_to: i64,
-    ) -> Result<Vec<StoredFact>, StoreError> {
+    ) -> Result<Vec<FactRow>, StoreError> {
         Ok(each!(self, c => facts::table
             .filter(facts::trial_id.eq(trial))
             .filter(facts::kind.eq(kind))
             .filter(facts::sequence.le(up_to))
             .filter(facts::record.ne(""))
             .order(facts::sequence)
-            .select(STORED)
             .load(c))?)
     }
 
     /// One page of the facts of one kind, without those that were erased.
-    pub fn page_facts(&mut self, trial: &str, page: &Page) -> Result<Vec<StoredFact>, StoreError> {
+    pub fn page_facts(&mut self, trial: &str, page: &Page) -> Result<Vec<FactRow>, StoreError> {
         Ok(each!(self, c => {
             let mut query = facts::table
                 .filter(facts::trial_id.eq(trial))
@@ -192,8 +182,7 @@ impl Tx<'_> {
                 .filter(facts::record.ne(""))
                 .order(facts::sequence)
                 .limit(page.limit)
-                .select(STORED)
-                .into_boxed();
+                    .into_boxed();
             if let Some(sites) = page.sites {
                 query = query.filter(facts::site.eq_any(sites));
             }
@@ -205,12 +194,11 @@ impl Tx<'_> {
     }
 
     /// The last fact of one kind.
-    pub fn last_fact(&mut self, trial: &str, kind: &str) -> Result<Option<StoredFact>, StoreError> {
+    pub fn last_fact(&mut self, trial: &str, kind: &str) -> Result<Option<FactRow>, StoreError> {
         Ok(each!(self, c => facts::table
             .filter(facts::trial_id.eq(trial))
             .filter(facts::kind.eq(kind))
             .order(facts::sequence.desc())
-            .select(STORED)
             .first(c)
             .optional())?)
     }
@@ -221,15 +209,105 @@ impl Tx<'_> {
         trial: &str,
         kind: &str,
         person: &str,
-    ) -> Result<Option<StoredFact>, StoreError> {
+    ) -> Result<Option<FactRow>, StoreError> {
         Ok(each!(self, c => facts::table
             .filter(facts::trial_id.eq(trial))
             .filter(facts::participant_id.eq(person))
             .filter(facts::kind.eq(kind))
             .order(facts::sequence.desc())
-            .select(STORED)
             .first(c)
             .optional())?)
+    }
+
+    /// All facts about one person (in the installation's ledger: about a key, person or request), in
+    /// the order of their numbers.
+    pub fn facts_about(&mut self, trial: &str, subject: &str) -> Result<Vec<FactRow>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::participant_id.eq(subject))
+            .order(facts::sequence)
+            .load(c))?)
+    }
+
+    /// The facts of one kind about these persons.
+    pub fn find_facts_of(
+        &mut self,
+        trial: &str,
+        kind: &str,
+        persons: &[String],
+    ) -> Result<Vec<FactRow>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in persons.chunks(ROWS) {
+            let rows: Vec<FactRow> = each!(self, c => facts::table
+                .filter(facts::trial_id.eq(trial))
+                .filter(facts::participant_id.eq_any(chunk))
+                .filter(facts::kind.eq(kind))
+                .order(facts::sequence)
+                .load(c))?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
+    /// Facts of one kind with a number beyond `after`, in order.
+    pub fn page_facts_of_kind(
+        &mut self,
+        trial: &str,
+        kind: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<FactRow>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::kind.eq(kind))
+            .filter(facts::sequence.gt(after))
+            .order(facts::sequence)
+            .limit(limit)
+            .load(c))?)
+    }
+
+    /// The facts with these numbers.
+    pub fn find_facts(
+        &mut self,
+        trial: &str,
+        sequences: &[i64],
+    ) -> Result<Vec<FactRow>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in sequences.chunks(ROWS) {
+            let rows: Vec<FactRow> = each!(self, c => facts::table
+                .filter(facts::trial_id.eq(trial))
+                .filter(facts::sequence.eq_any(chunk))
+                .load(c))?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
+    /// Whole facts of any kind after a number, in order, erased ones too.
+    pub fn page_all_facts(
+        &mut self,
+        trial: &str,
+        after: i64,
+        up_to: i64,
+        limit: i64,
+    ) -> Result<Vec<FactRow>, StoreError> {
+        Ok(each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .filter(facts::sequence.gt(after))
+            .filter(facts::sequence.le(up_to))
+            .order(facts::sequence)
+            .limit(limit)
+            .load(c))?)
+    }
+
+    /// The greatest number that a fact has; 0 where there is none.
+    pub fn greatest_sequence(&mut self, trial: &str) -> Result<i64, StoreError> {
+        use diesel::dsl::max;
+        let greatest: Option<i64> = each!(self, c => facts::table
+            .filter(facts::trial_id.eq(trial))
+            .select(max(facts::sequence))
+            .first(c))?;
+        Ok(greatest.unwrap_or(0))
     }
 
     /// The last fact of one kind from one source.
@@ -238,13 +316,12 @@ impl Tx<'_> {
         trial: &str,
         kind: &str,
         source: &str,
-    ) -> Result<Option<StoredFact>, StoreError> {
+    ) -> Result<Option<FactRow>, StoreError> {
         Ok(each!(self, c => facts::table
             .filter(facts::trial_id.eq(trial))
             .filter(facts::kind.eq(kind))
             .filter(facts::source.eq(source))
             .order(facts::sequence.desc())
-            .select(STORED)
             .first(c)
             .optional())?)
     }
@@ -316,19 +393,3 @@ impl Tx<'_> {
             .load(c))?)
     }
 }
-
-const STORED: (
-    facts::sequence,
-    facts::id,
-    facts::participant_id,
-    facts::source,
-    facts::replaces,
-    facts::record,
-) = (
-    facts::sequence,
-    facts::id,
-    facts::participant_id,
-    facts::source,
-    facts::replaces,
-    facts::record,
-);

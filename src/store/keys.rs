@@ -1,8 +1,8 @@
-//! API keys, and requests for keys that wait for a second person.
+//! API keys.
 
-use super::schema::{api_keys, key_requests};
+use super::schema::api_keys;
 use super::{StoreError, Tx, each};
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime};
 use diesel::prelude::*;
 
 /// An API key; its secret is kept as a hash only.
@@ -22,21 +22,11 @@ pub struct KeyRow {
     pub approved_by: Option<String>,
     pub revoked_at: Option<NaiveDateTime>,
     pub revoked_by: Option<String>,
-}
-
-/// A key that one administrator asked for and another has yet to approve.
-#[derive(Debug, Clone, Queryable, Insertable)]
-#[diesel(table_name = key_requests, treat_none_as_default_value = false)]
-pub struct KeyRequestRow {
-    pub id: String,
-    pub name: String,
-    pub role: String,
-    pub trial_id: Option<String>,
-    pub sites: Option<String>,
-    pub requested_at: NaiveDateTime,
-    pub requested_by: String,
-    /// The key that came of it.
-    pub key_id: Option<String>,
+    /// The person to whom it belongs; none only until the service has adopted a key of release 0.1.
+    pub person_id: Option<String>,
+    pub expires_at: Option<NaiveDateTime>,
+    /// Written at most once a day.
+    pub last_used_on: Option<NaiveDate>,
 }
 
 impl Tx<'_> {
@@ -78,21 +68,34 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub fn insert_key_request(&mut self, row: &KeyRequestRow) -> Result<(), StoreError> {
-        each!(self, c => diesel::insert_into(key_requests::table).values(row).execute(c))?;
+    /// Sets when a key expires.
+    pub fn set_key_expiry(&mut self, id: &str, at: NaiveDateTime) -> Result<(), StoreError> {
+        each!(self, c => diesel::update(api_keys::table.find(id))
+            .set(api_keys::expires_at.eq(at))
+            .execute(c))?;
         Ok(())
     }
 
-    pub fn find_key_request(&mut self, id: &str) -> Result<Option<KeyRequestRow>, StoreError> {
-        Ok(each!(self, c => key_requests::table.find(id).first(c).optional())?)
+    /// Notes the last day on which a key was used.
+    pub fn set_key_used(&mut self, id: &str, on: NaiveDate) -> Result<(), StoreError> {
+        each!(self, c => diesel::update(api_keys::table.find(id))
+            .set(api_keys::last_used_on.eq(on))
+            .execute(c))?;
+        Ok(())
     }
 
-    /// Notes which key came of a request; false where one had come of it already.
-    pub fn fulfil_key_request(&mut self, id: &str, key: &str) -> Result<bool, StoreError> {
-        let changed = each!(self, c => diesel::update(
-                key_requests::table.find(id).filter(key_requests::key_id.is_null()))
-            .set(key_requests::key_id.eq(key))
-            .execute(c))?;
-        Ok(changed == 1)
+    /// Gives a key of release 0.1 to a person, with the day on which it expires.
+    pub fn adopt_key(
+        &mut self,
+        id: &str,
+        person: &str,
+        expires_at: NaiveDateTime,
+    ) -> Result<(), StoreError> {
+        let change = (
+            api_keys::person_id.eq(person),
+            api_keys::expires_at.eq(expires_at),
+        );
+        each!(self, c => diesel::update(api_keys::table.find(id)).set(change).execute(c))?;
+        Ok(())
     }
 }

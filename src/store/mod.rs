@@ -14,8 +14,10 @@ mod facts;
 mod heads;
 mod keys;
 mod ledger;
+mod levels;
 mod migrate;
 mod participants;
+mod persons;
 mod schema;
 mod transaction;
 mod trials;
@@ -25,12 +27,13 @@ pub use analyses::{AnalysisRow, ResultRow};
 pub use answers::AnswerRow;
 pub use connection::{Address, StoreError};
 pub use cuts::CutRow;
-pub use facts::{FactRow, NewFact, Page, SourceKey, StoredFact};
-pub use keys::{KeyRequestRow, KeyRow};
+pub use facts::{FactRow, NewFact, Page, SourceKey};
+pub use keys::KeyRow;
 pub use ledger::{CheckpointRow, LedgerEntry, NodeRow};
 pub use participants::{CitizenRow, ParticipantRow};
+pub use persons::{PersonRow, RequestRow};
 pub use transaction::{Failure, Store, Tx};
-pub use trials::{DraftRow, PublicValueRow, RegistrationRow, TrialRow};
+pub use trials::{DraftRow, INSTALLATION, PublicValueRow, RegistrationRow, TrialRow};
 
 /// Runs one body on the connection of either database.
 macro_rules! each {

@@ -49,19 +49,45 @@ diesel::table! {
         approved_by -> Nullable<Text>,
         revoked_at -> Nullable<Timestamp>,
         revoked_by -> Nullable<Text>,
+        person_id -> Nullable<Text>,
+        expires_at -> Nullable<Timestamp>,
+        last_used_on -> Nullable<Date>,
     }
 }
 diesel::table! {
-    key_requests (id) {
+    persons (id) {
         id -> Text,
         name -> Text,
-        role -> Text,
-        trial_id -> Nullable<Text>,
-        sites -> Nullable<Text>,
-        requested_at -> Timestamp,
-        requested_by -> Text,
-        key_id -> Nullable<Text>,
+        created_at -> Timestamp,
+        created_by -> Nullable<Text>,
     }
+}
+diesel::table! {
+    requests (id) {
+        id -> Text,
+        act -> Text,
+        trial_id -> Nullable<Text>,
+        object -> Text,
+        state -> Text,
+        status -> Text,
+        asked_at -> Timestamp,
+        asked_by -> Text,
+        asked_person -> Text,
+        expires_at -> Timestamp,
+        decided_at -> Nullable<Timestamp>,
+        decided_by -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    open_levels (trial_id, factor, skeleton) {
+        trial_id -> Text,
+        factor -> Text,
+        skeleton -> Text,
+        levels -> Text,
+    }
+}
+diesel::table! {
+    tombstones (trial_id, digest) { trial_id -> Text, digest -> Text, }
 }
 diesel::table! {
     citizens (trial_id, pseudonym) {
@@ -167,6 +193,7 @@ diesel::table! {
         fingerprint -> Text,
         answer -> Text,
         answered_at -> Timestamp,
+        participant_id -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -19,6 +19,10 @@ pub struct TrialRow {
     pub created_by: String,
 }
 
+/// The row of `trials` that is no trial: it carries the installation's own ledger. No identifier begins
+/// so.
+pub const INSTALLATION: &str = "@installation";
+
 /// One saved draft of a protocol.
 #[derive(Debug, Clone, Queryable, Insertable)]
 #[diesel(table_name = drafts)]
@@ -75,7 +79,36 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Inserts the installation's own ledger.
+    pub fn insert_installation_ledger(&mut self, at: NaiveDateTime) -> Result<(), StoreError> {
+        let row = TrialRow {
+            id: INSTALLATION.into(),
+            status: "installation".into(),
+            registration: 0,
+            created_at: at,
+            created_by: "command-line".into(),
+        };
+        let head = (
+            ledger_heads::trial_id.eq(INSTALLATION),
+            ledger_heads::next_sequence.eq(1_i64),
+        );
+        each!(self, c => {
+            diesel::insert_into(trials::table).values(row).execute(c)?;
+            diesel::insert_into(ledger_heads::table).values(head).execute(c)?;
+        });
+        Ok(())
+    }
+
+    /// Whether the installation's own ledger was begun.
+    pub fn has_installation_ledger(&mut self) -> Result<bool, StoreError> {
+        let found: i64 = each!(self, c => trials::table.find(INSTALLATION).count().get_result(c))?;
+        Ok(found > 0)
+    }
+
     pub fn find_trial(&mut self, id: &str) -> Result<Option<TrialRow>, StoreError> {
+        if id == INSTALLATION {
+            return Ok(None);
+        }
         Ok(each!(self, c => trials::table.find(id).first(c).optional())?)
     }
 
@@ -83,6 +116,9 @@ impl Tx<'_> {
     /// only enrol or record (on SQLite the transaction is alone anyway).
     pub fn lock_trial_shared(&mut self, id: &str) -> Result<Option<TrialRow>, StoreError> {
         use super::connection::Link;
+        if id == INSTALLATION {
+            return Ok(None);
+        }
         Ok(match self.connection() {
             Link::Postgres(c) => trials::table.find(id).for_share().first(c).optional()?,
             Link::Sqlite(c) => trials::table.find(id).first(c).optional()?,
@@ -92,6 +128,9 @@ impl Tx<'_> {
     /// The trial, for changing it.
     pub fn lock_trial(&mut self, id: &str) -> Result<Option<TrialRow>, StoreError> {
         use super::connection::Link;
+        if id == INSTALLATION {
+            return Ok(None);
+        }
         Ok(match self.connection() {
             Link::Postgres(c) => trials::table.find(id).for_update().first(c).optional()?,
             Link::Sqlite(c) => trials::table.find(id).first(c).optional()?,
@@ -106,7 +145,11 @@ impl Tx<'_> {
         limit: i64,
     ) -> Result<Vec<TrialRow>, StoreError> {
         Ok(each!(self, c => {
-            let mut query = trials::table.order(trials::id).limit(limit).into_boxed();
+            let mut query = trials::table
+                .filter(trials::id.ne(INSTALLATION))
+                .order(trials::id)
+                .limit(limit)
+                .into_boxed();
             if let Some(only) = only {
                 query = query.filter(trials::id.eq(only.to_owned()));
             }

@@ -20,13 +20,23 @@ use std::collections::{BTreeMap, BTreeSet};
 const WEIGHTS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 
 /// Columns that are known beside those of the protocol.
-const OTHERS: [&str; 4] = ["enrolled_on", "cluster", "received", "weight"];
+const OTHERS: [&str; 5] = [
+    "enrolled_on",
+    "enrolment_order",
+    "cluster",
+    "received",
+    "weight",
+];
 
 impl Dataset {
     /// Reads a data file under a protocol.
     pub fn from_csv(protocol: &Protocol, bytes: &[u8]) -> Result<Self, Vec<Invalid>> {
         let mut file = File::parse(bytes)?;
         file.require(protocol);
+        if !file.faults.is_empty() {
+            return Err(file.settle());
+        }
+        file.order();
         if !file.faults.is_empty() {
             return Err(file.settle());
         }
@@ -155,6 +165,33 @@ impl File {
             }
         }
         arms
+    }
+
+    /// Brings the rows into the order of the enrolments, where the column `enrolment_order` gives it: the
+    /// randomization test draws the trial again in that order.
+    fn order(&mut self) {
+        const ORDER: &str = "enrolment_order";
+        if !self.columns.contains_key(ORDER) {
+            return;
+        }
+        let places = self.numbers(ORDER);
+        let mut seen = BTreeSet::new();
+        for (row, place) in places.iter().enumerate() {
+            let whole = place.filter(|place| *place >= 1.0 && place.fract() == 0.0);
+            match whole {
+                None => self.fault(Some(row), ORDER, "is not a whole number from 1 on"),
+                Some(place) if !seen.insert(place as u64) => {
+                    self.fault(Some(row), ORDER, "stands on an earlier line already");
+                }
+                Some(_) => {}
+            }
+        }
+        if self.faults.is_empty() {
+            let rows = std::mem::take(&mut self.rows);
+            let mut ordered: Vec<_> = places.into_iter().zip(rows).collect();
+            ordered.sort_by(|(a, _), (b, _)| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+            self.rows = ordered.into_iter().map(|(_, row)| row).collect();
+        }
     }
 
     /// The column `cluster`; without it the factor that is named like the unit of the draw.

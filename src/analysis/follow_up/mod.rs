@@ -42,6 +42,7 @@ impl Dataset {
                 .collect::<Result<_, _>>()?,
             gone: gone(protocol, data)?,
             digest: data.digest.clone(),
+            root: (!data.root.is_empty()).then(|| data.root.clone()),
             flow: flow(protocol, data),
             ..Self::default()
         };

@@ -108,6 +108,7 @@ pub fn run(
         data: DataRef {
             rows: dataset.rows(),
             digest: dataset.digest.clone(),
+            root: dataset.root.clone(),
         },
         software: Software::this(),
         flow: dataset.flow.clone(),

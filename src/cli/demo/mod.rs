@@ -9,16 +9,16 @@ mod year;
 
 use super::client::Client;
 use super::{Done, Stopped};
-use crate::access::Role;
+use crate::access::{KeyText, Role};
 use crate::api::server;
 use crate::clock::Clock;
 use crate::conduct::issue_key::{self, Wish};
 use crate::config::Config;
 use crate::{key_file, protocol, report, telemetry};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::time::Duration;
 
 const PROTOCOL: &str = include_str!("../../../config/protocols/digital-conversations.toml");
 
@@ -53,13 +53,18 @@ pub fn run(options: &Options) -> Done {
     store.migrate().map_err(Stopped::failed)?;
     let secrets = key_file::load(&config).map_err(Stopped::input)?;
     let listener = bind(&config)?;
+    let end = clock.now();
+    clock.set(end - TimeDelta::weeks(year::WEEKS as i64));
     let service = crate::conduct::Service::open(store, clock.clone(), secrets, config)
         .map_err(Stopped::failed)?;
 
-    let administrator = first_key(&service)?;
+    let administrators = [
+        key_by_hand(&service, Role::Administrator, "Trial administrator")?,
+        key_by_hand(&service, Role::Administrator, "Second administrator")?,
+    ];
     let running = server::start(service, listener, true).map_err(Stopped::failed)?;
     let address = format!("http://{}", running.address);
-    let story = tell(&address, &administrator, &clock, options.participants);
+    let story = tell(&address, &administrators, &clock, end, options.participants);
     clock.release();
     match story {
         Ok(keys) if !options.no_serve => {
@@ -81,12 +86,14 @@ fn bind(config: &Config) -> Result<TcpListener, Stopped> {
         .map_err(|fault| Stopped::failed(format!("{}: {fault}", config.listen)))
 }
 
-fn first_key(service: &crate::conduct::Service) -> Result<String, Stopped> {
+fn key_by_hand(
+    service: &crate::conduct::Service,
+    role: Role,
+    name: &str,
+) -> Result<String, Stopped> {
     let wish = Wish {
-        role: Role::Administrator,
-        name: "Trial administrator".into(),
-        trial: None,
-        sites: None,
+        expires_at: Some(service.clock.now() + TimeDelta::days(2 * 365)),
+        ..Wish::new(role, name)
     };
     issue_key::by_hand(service, &wish)
         .map(|key| key.reveal())
@@ -96,26 +103,47 @@ fn first_key(service: &crate::conduct::Service) -> Result<String, Stopped> {
 /// The keys that the demonstration shows at its end, by role.
 type Keys = Vec<(&'static str, String)>;
 
-fn tell(address: &str, key: &str, clock: &Clock, participants: u32) -> Result<Keys, Stopped> {
+fn tell(
+    address: &str,
+    administrators: &[String; 2],
+    clock: &Clock,
+    end: DateTime<Utc>,
+    participants: u32,
+) -> Result<Keys, Stopped> {
     let document = protocol::from_toml(PROTOCOL)
         .map_err(|_| Stopped::failed("the example protocol cannot be read"))?;
     let trial = format!("/v1/trials/{}", document.id);
-    let administrator = Client::new(address, key);
+    let [administrator, second] = administrators.each_ref().map(|key| Client::new(address, key));
     eprintln!("Registering {}", document.title);
-    let end = clock.now();
-    clock.set(end - Duration::from_secs(year::WEEKS * 7 * 86_400));
     administrator.post("/v1/trials", &document.document)?;
     let registered = administrator.post(&format!("{trial}/registration"), &json!({}))?;
     eprintln!("  commitment {}", text(&registered, "commitment"));
+    let expires_at = text_of_time(end + TimeDelta::days(365));
+    let wish = |role: &str, name: &str| {
+        json!({"role": role, "name": name, "trial": document.id, "expires_at": expires_at})
+    };
     let make = |role: &str, name: &str, sites: Option<&[&str]>| {
-        let wish = json!({"role": role, "name": name, "trial": document.id, "sites": sites});
+        let mut wish = wish(role, name);
+        wish["sites"] = json!(sites);
         administrator
             .post("/v1/keys", &wish)
             .map(|answer| text(&answer, "key"))
     };
-    // Keys that see results are made before enrolment begins: afterwards they take two persons.
-    let monitor = make("monitor", "Data monitoring committee", None)?;
-    let statistician = make("statistician", "Trial statistician", None)?;
+    // Keys that see results are other persons': one administrator asks, the other signs, and the secret is
+    // its holder's own.
+    let sign = |role: &str, name: &str| {
+        let key = KeyText::random();
+        let person = administrator.post("/v1/persons", &json!({"name": name}))?;
+        let mut wish = wish(role, name);
+        wish["person"] = person["person"].clone();
+        wish["key_id"] = json!(key.id);
+        wish["secret_sha256"] = json!(key.hash());
+        let asked = administrator.post("/v1/keys", &wish)?;
+        second.post(&text(&asked, "approval"), &json!({}))?;
+        Ok::<_, Stopped>(key.reveal())
+    };
+    let monitor = sign("monitor", "Data monitoring committee")?;
+    let statistician = sign("statistician", "Trial statistician")?;
     let register = make("source", "Employment register", None)?;
     let mut sites = Vec::new();
     for site in population::SITES {
@@ -148,10 +176,14 @@ fn tell(address: &str, key: &str, clock: &Clock, participants: u32) -> Result<Ke
     let flow = administrator.get(&format!("{trial}/flow"))?;
     println!("{}", summary(&document, &flow, &cut, &analysis));
     Ok(vec![
-        ("administrator", key.to_owned()),
+        ("administrator", administrators[0].clone()),
         ("monitor", monitor),
         ("statistician", statistician),
     ])
+}
+
+fn text_of_time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn text(value: &Value, key: &str) -> String {

@@ -1,11 +1,12 @@
 //! Computes what was asked, outside of any transaction, once, whatever fails meanwhile.
 
-use crate::analysis::facts::CutData;
 use crate::analysis::{Dataset, Earlier, Look, Settings, run, run_pooled};
+use crate::access::{Caller, Role};
+use crate::conduct::load_cut::load_cut;
 use crate::conduct::{Refusal, Service};
-use crate::store::{AnalysisRow, ResultRow, StoreError};
+use crate::store::{AnalysisRow, ResultRow, StoreError, Tx};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +15,23 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Running {
     ids: Mutex<HashSet<String>>,
+    /// Why analyses were not computed, until it is told.
+    refused: Mutex<HashMap<String, Refusal>>,
     turn: Mutex<()>,
     finished: Condvar,
+}
+
+impl Running {
+    fn refuse(&self, id: &str, refusal: Refusal) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.insert(id.to_owned(), refusal);
+    }
+
+    /// Why an analysis was not computed.
+    pub(super) fn take_refusal(&self, id: &str) -> Option<Refusal> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.remove(id)
+    }
 }
 
 /// Computes an analysis on a thread of its own, unless this process is at it already.
@@ -59,11 +75,17 @@ fn compute(service: &Service, id: &str) {
                 tracing::warn!(analysis = %id, %error, "an analysis is tried again");
                 std::thread::sleep(pause);
             }
+            // Nothing is kept: once the ledger verifies again, the analysis is computed.
+            Ok(Err(refusal @ Refusal::Tampered { .. })) => {
+                tracing::error!(analysis = %id, %refusal, "an analysis is not computed");
+                service.analyses.refuse(id, refusal);
+                return;
+            }
             outcome => {
                 tracing::error!(analysis = %id, ?outcome, "an analysis failed");
                 let reason = "the analysis failed: see the log of the service";
                 let row = result_row(service, id, None, Some(reason.into()));
-                let _ = service.store.write(|tx| keep(tx, &row));
+                let _ = service.store.write(|tx| keep(tx, service, &row));
                 return;
             }
         }
@@ -111,7 +133,7 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
     let settings = settings(service, &row)?;
     let data = service
         .store
-        .read(|tx| CutData::load(tx, &row.trial_id, row.data_cut))?;
+        .read(|tx| load_cut(tx, service, &row.trial_id, row.data_cut))?;
     let registration = service
         .store
         .read(|tx| service.registration(tx, &row.trial_id, row.registration))?;
@@ -127,7 +149,7 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
     let result = serde_json::to_string(&document)
         .map_err(|fault| Refusal::Internal(format!("a result cannot be written: {fault}")))?;
     let row = result_row(service, id, Some(result), None);
-    service.store.write(|tx| keep(tx, &row))?;
+    service.store.write(|tx| keep(tx, service, &row))?;
     Ok(())
 }
 
@@ -164,11 +186,11 @@ fn earlier_look(
     {
         // One that fails is not known; its own computation tells why.
         match catch_unwind(AssertUnwindSafe(|| finish(service, &before.id))) {
-            Ok(Err(Refusal::Store(error))) => return Err(Refusal::Store(error)),
+            Ok(Err(refusal @ (Refusal::Store(_) | Refusal::Tampered { .. }))) => return Err(refusal),
             Ok(Ok(())) => {}
             _ => continue,
         }
-        let kept = service.store.read(|tx| tx.find_result(&before.id))?;
+        let kept = service.store.read(|tx| super::stored(tx, service, before))?;
         let Some(text) = kept.and_then(|kept| kept.result) else {
             continue;
         };
@@ -198,9 +220,15 @@ fn result_row(
 }
 
 /// Keeps the first result; another process may have been faster with the same one.
-fn keep(tx: &mut crate::store::Tx, row: &ResultRow) -> Result<(), StoreError> {
+fn keep(tx: &mut Tx, service: &Service, row: &ResultRow) -> Result<(), Refusal> {
+    let analysis = tx
+        .find_analysis(&row.analysis_id)?
+        .ok_or(Refusal::NotFound("analysis"))?;
+    tx.lock_trial_shared(&analysis.trial_id)?;
     if tx.find_result(&row.analysis_id)?.is_none() {
         tx.insert_result(row)?;
+        let service_itself = Caller::command_line(Role::Administrator);
+        super::note_result(tx, service, &service_itself, &analysis, row)?;
     }
     Ok(())
 }

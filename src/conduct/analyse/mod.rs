@@ -8,11 +8,13 @@ mod compute;
 
 pub use compute::{Running, resume, wait};
 
-use super::fact::{Draft, FactKind};
+use super::authentic::tampered;
+use super::fact::{Draft, FactKind, body_of};
 use super::idempotency::{Idempotency, once};
-use super::{Refusal, Service, new_id};
+use super::{Refusal, Service, blinding, new_id};
 use crate::access::{Caller, Right};
 use crate::analysis::Earlier;
+use crate::protocol::canonical::sha256;
 use crate::store::{AnalysisRow, ResultRow};
 use compute::start;
 use serde::Serialize;
@@ -77,6 +79,9 @@ pub fn ask(
             "is for analyses by arm; this key sees the arms as one",
         ));
     }
+    if pooled {
+        blinding::admit(service, caller, &known, request.data_cut)?;
+    }
     let id = new_id(&service.clock);
     let id = once(service, caller, idempotency, |tx| {
         tx.lock_trial_shared(trial)?;
@@ -90,13 +95,12 @@ pub fn ask(
         if !pooled {
             let body = json!({"analysis": id, "data_cut": request.data_cut, "look": request.look});
             let fact = Draft::of_trial(FactKind::Look, body);
-            let number = tx.take_sequence(trial, 1)?;
-            tx.insert_facts(trial, number, vec![fact.seal(service, caller, now)])?;
+            fact.append(tx, service, trial, caller)?;
         }
         if let Some(look) = request.look {
             a_look_is_made_once(tx, trial, look as i32, planned as i32, request.data_cut)?;
             if looks.is_some_and(|looks| looks.reestimation.is_some()) && look as usize == planned {
-                the_look_before_was_made(tx, trial, look as i32 - 1, request.data_cut)?;
+                the_look_before_was_made(tx, service, trial, look as i32 - 1, request.data_cut)?;
             }
         }
         // The head of the ledger is locked by now: no other look is being counted.
@@ -155,6 +159,7 @@ fn a_look_is_made_once(
 /// over a cut no later, and not have ended without z and information.
 fn the_look_before_was_made(
     tx: &mut crate::store::Tx,
+    service: &Service,
     trial: &str,
     before: i32,
     cut: i64,
@@ -163,7 +168,7 @@ fn the_look_before_was_made(
         if row.data_cut > cut {
             continue;
         }
-        let usable = match tx.find_result(&row.id)? {
+        let usable = match stored(tx, service, &row)? {
             None => true,
             Some(kept) => kept.result.is_some_and(|text| {
                 let document: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -185,6 +190,57 @@ fn the_look_before_was_made(
     ))
 }
 
+/// What the ledger keeps of a stored result: its digest, and what was asked.
+fn result_of(row: &AnalysisRow, result: &ResultRow) -> Value {
+    let digest = |text: &String| hex::encode(sha256(text.as_bytes()));
+    json!({
+        "analysis": row.id, "data_cut": row.data_cut, "registration": row.registration,
+        "look": row.look, "pooled": row.pooled, "looks_so_far": row.looks_so_far,
+        "software": row.software, "requested_by": row.requested_by,
+        "result": result.result.as_ref().map(digest), "failure": result.failure,
+    })
+}
+
+/// Writes the digest of a stored result to the ledger.
+pub(super) fn note_result(
+    tx: &mut crate::store::Tx,
+    service: &Service,
+    caller: &Caller,
+    row: &AnalysisRow,
+    result: &ResultRow,
+) -> Result<(), Refusal> {
+    let fact = Draft {
+        participant: Some(&row.id),
+        ..Draft::of_trial(FactKind::Result, result_of(row, result))
+    };
+    fact.append(tx, service, &row.trial_id, caller)?;
+    Ok(())
+}
+
+/// A stored result, held against its digest in the ledger.
+pub(super) fn stored(
+    tx: &mut crate::store::Tx,
+    service: &Service,
+    row: &AnalysisRow,
+) -> Result<Option<ResultRow>, Refusal> {
+    let Some(result) = tx.find_result(&row.id)? else {
+        return Ok(None);
+    };
+    let facts = tx.find_facts_of(
+        &row.trial_id,
+        FactKind::Result.as_str(),
+        std::slice::from_ref(&row.id),
+    )?;
+    let facts = service.checked(tx, &row.trial_id, facts)?;
+    let told = result_of(row, &result);
+    if facts.iter().any(|fact| body_of(&fact.record) == told) {
+        return Ok(Some(result));
+    }
+    let number = facts.first().map(|fact| fact.sequence);
+    let why = format!("the stored result of analysis {} is not the one that was computed", row.id);
+    Err(tampered(&row.trial_id, number, why))
+}
+
 /// An analysis with its result, if the caller may see it.
 pub fn find(service: &Service, caller: &Caller, trial: &str, id: &str) -> Result<Told, Refusal> {
     let known = service.trial(caller, trial, Right::ReadAnalysis)?;
@@ -194,10 +250,14 @@ pub fn find(service: &Service, caller: &Caller, trial: &str, id: &str) -> Result
             .find_analysis(id)?
             .filter(|row| row.trial_id == trial && (row.pooled || sees_arms))
             .ok_or(Refusal::NotFound("analysis"))?;
-        let result = tx.find_result(id)?;
+        let result = stored(tx, service, &row)?;
         tell(service, tx, row, result)
     })?;
     if told.status == Progress::Running {
+        // A cut that does not verify is told each time it is asked for, and computed once it does.
+        if let Some(refusal) = service.analyses.take_refusal(id) {
+            return Err(refusal);
+        }
         start(service, id);
     }
     Ok(told)
@@ -217,7 +277,7 @@ pub fn list(
         let rows = tx.list_analyses(trial, pooled_only, after, limit)?;
         rows.into_iter()
             .map(|row| {
-                let result = tx.find_result(&row.id)?;
+                let result = stored(tx, service, &row)?;
                 tell(service, tx, row, result).map(|told| Told {
                     result: None,
                     ..told

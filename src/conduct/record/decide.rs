@@ -6,7 +6,7 @@ use crate::conduct::fact::{Draft, FactKind};
 use crate::conduct::group::{Batch, Outcome, Task, Work};
 use crate::conduct::{Refusal, Service, Trial};
 use crate::ledger;
-use crate::store::{ParticipantRow, SourceKey, StoredFact, Tx};
+use crate::store::{FactRow, ParticipantRow, SourceKey, Tx};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
@@ -79,7 +79,7 @@ pub(in crate::conduct) fn decide(
                     replaces: posted.replaces.as_deref(),
                     body: posted.body.clone(),
                 };
-                let mut fact = draft.seal(service, &task.caller, now);
+                let mut fact = draft.seal(service, &trial.id, &task.caller, now);
                 match replaces {
                     Some(Place::Stored(sequence)) => fact.replaces = Some(sequence),
                     Some(Place::Within(old)) => batch.replaced_within.push((index, old)),
@@ -258,7 +258,7 @@ fn load_filed(
     Ok(filed)
 }
 
-fn on_file(fact: StoredFact, replaced: bool) -> OnFile {
+fn on_file(fact: FactRow, replaced: bool) -> OnFile {
     let record: Value = serde_json::from_str(&fact.record).unwrap_or_default();
     OnFile {
         place: Place::Stored(fact.sequence),
@@ -304,7 +304,7 @@ fn note_coverage(
         draft.source = Some(key);
         batch
             .facts
-            .push(draft.seal(service, caller, service.clock.now()));
+            .push(draft.seal(service, &trial.id, caller, service.clock.now()));
     }
     Ok(())
 }

@@ -16,9 +16,9 @@ use super::citizen::{Citizen, guarded_text, holds_number};
 use super::fact::FactKind;
 use super::group::{Task, Work};
 use super::{Refusal, Service, Trial};
-use crate::access::{Caller, Right, Role};
-use crate::document::{Faults, Object};
-use crate::store::StoredFact;
+use crate::access::{Caller, Right};
+use crate::document::{AnyText, Faults, Object};
+use crate::store::FactRow;
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ pub fn read(
         if !object.has("source_id") {
             object.fault("source_id", "is missing");
         }
-        let person = read_person(service, &trial.id, &object, &faults, today);
+        let person = read_person(service, trial, &object, &faults, today);
         let replaces = source_id_of(service, &object, "replaces");
         let reason = guarded_text(&object, "reason", 500);
         if reason.is_some() && !object.has("replaces") {
@@ -124,7 +124,7 @@ pub fn read(
 /// A source's id of a record. Systems may use a citizen's number for it: an id that could be one is
 /// kept as a keyed digest, which is as good for telling records apart.
 fn source_id_of(service: &Service, object: &Object, key: &'static str) -> Option<String> {
-    let text = object.optional::<String>(key)?;
+    let text = object.optional::<AnyText>(key)?.0;
     if text.chars().count() > 200 {
         object.fault(key, "must not be longer than 200 characters");
         return None;
@@ -149,14 +149,15 @@ struct Particulars {
 
 fn read_person(
     service: &Service,
-    trial: &str,
+    trial: &Trial,
     object: &Object,
     faults: &Faults,
     today: NaiveDate,
 ) -> Option<Person> {
+    let scheme = trial.registration.as_ref()?.protocol.citizen_scheme;
     match (object.has("participant"), object.value("citizen")) {
         (true, None) => {
-            let id = object.required::<String>("participant")?;
+            let AnyText(id) = object.required("participant")?;
             // Anything but an id of ours is refused unseen: it may be a citizen's number.
             if uuid::Uuid::try_parse(&id).is_err() {
                 object.fault("participant", "must be the id of a participant");
@@ -164,8 +165,8 @@ fn read_person(
             }
             Some(Person::Participant(id))
         }
-        (false, Some(value)) => Citizen::read(value, "citizen", faults, today)
-            .map(|citizen| Person::Pseudonym(citizen.pseudonym(service, trial))),
+        (false, Some(value)) => Citizen::read(value, "citizen", faults, scheme, today)
+            .map(|citizen| Person::Pseudonym(citizen.pseudonym(service, &trial.id))),
         (false, None) => {
             object.fault("participant", "is missing (or citizen)");
             None
@@ -221,19 +222,10 @@ pub fn page(
     participant: Option<&str>,
     after: i64,
     limit: i64,
-) -> Result<Vec<StoredFact>, Refusal> {
-    let known = service.trial(caller, trial, stream.read_right())?;
-    let blinded =
-        caller.role == Role::Statistician && !caller.role.sees_arms(known.status.is_open());
-    if blinded && participant.is_some() {
-        // The answer would tell which blinded id belongs to which participant.
-        return Err(Refusal::field(
-            "participant",
-            "cannot be asked for while the trial is blinded",
-        ));
-    }
+) -> Result<Vec<FactRow>, Refusal> {
+    service.trial(caller, trial, stream.read_right())?;
     let sites = caller.site_list();
-    let mut facts = service.store.read(|tx| {
+    let facts = service.store.read(|tx| {
         let page = crate::store::Page {
             kind: stream.kind().as_str(),
             sites: sites.as_deref(),
@@ -243,16 +235,5 @@ pub fn page(
         };
         Ok::<_, Refusal>(tx.page_facts(trial, &page)?)
     })?;
-    if blinded {
-        for fact in &mut facts {
-            let id = fact.participant_id.as_deref();
-            fact.participant_id = id.map(|id| service.blinded_id(trial, id));
-            // What the source knows the record by would lead back to the person.
-            fact.id = String::new();
-            let mut record: Value = serde_json::from_str(&fact.record).unwrap_or_default();
-            record["source_id"] = Value::Null;
-            fact.record = record.to_string();
-        }
-    }
     Ok(facts)
 }
