@@ -75,6 +75,7 @@ pub struct Database {
     pub url: String,
     pub connections: u32,
     pub wait_seconds: u64,
+    pub statement_seconds: u64,
     pub migrate_at_start: bool,
 }
 
@@ -84,6 +85,7 @@ impl std::fmt::Debug for Database {
             .field("url", &without_password(&self.url))
             .field("connections", &self.connections)
             .field("wait_seconds", &self.wait_seconds)
+            .field("statement_seconds", &self.statement_seconds)
             .field("migrate_at_start", &self.migrate_at_start)
             .finish()
     }
@@ -110,6 +112,21 @@ pub fn without_password(url: &str) -> String {
 pub struct Server {
     pub workers: usize,
     pub shutdown_seconds: u64,
+    pub public_url: String,
+    /// Addresses, separated by commas.
+    pub trusted_proxies: String,
+}
+
+impl Server {
+    /// The proxies whose word on a client's address is believed.
+    pub fn proxies(&self) -> Result<Vec<std::net::IpAddr>, String> {
+        let named = self.trusted_proxies.split(',').map(str::trim);
+        let read = |text: &str| {
+            text.parse()
+                .map_err(|_| format!("{text} is not an IP address"))
+        };
+        named.filter(|text| !text.is_empty()).map(read).collect()
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -119,10 +136,13 @@ pub struct Limits {
     pub line_bytes: usize,
     pub array_items: usize,
     pub unread_answer_bytes: usize,
+    pub memory_bytes: usize,
+    pub protocol_bytes: usize,
     pub page_items: u32,
     pub request_seconds: u64,
     pub changed_repeats_per_day: i64,
     pub arm_reads_per_day: usize,
+    pub wrong_key_milliseconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -234,6 +254,8 @@ impl Config {
                 "limits.unread_answer_bytes",
                 self.limits.unread_answer_bytes,
             ),
+            ("limits.memory_bytes", self.limits.memory_bytes),
+            ("limits.protocol_bytes", self.limits.protocol_bytes),
             ("limits.page_items", self.limits.page_items as usize),
             ("writer.queue", self.writer.queue),
             ("writer.group", self.writer.group),
@@ -243,6 +265,16 @@ impl Config {
                 self.ledger.checkpoint_seconds as usize,
             ),
         ];
+        if let Err(detail) = self.server.proxies() {
+            return Err(setting("server.trusted_proxies", &detail));
+        }
+        let public = &self.server.public_url;
+        if !public.is_empty() && !public.starts_with("https://") && !public.starts_with("http://") {
+            return Err(setting(
+                "server.public_url",
+                "must begin with https:// or http://",
+            ));
+        }
         // Fewer could not tell a p-value below 0.001.
         if !(999..=1_000_000).contains(&self.analysis.redraws) {
             return Err(setting("analysis.redraws", "must be from 999 to 1000000"));

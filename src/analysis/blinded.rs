@@ -114,7 +114,12 @@ pub fn outcomes(data: &CutData, blinding: &impl Blinding) -> Vec<Outcome> {
 /// Whether each participant's primary endpoint is followed to its end.
 pub fn followed(protocol: &Protocol, dataset: &Dataset) -> Vec<bool> {
     let primary = &protocol.analysis.primary;
-    let known = |row: usize| dataset.endpoints.get(primary).is_some_and(|v| v.is_known(row));
+    let known = |row: usize| {
+        dataset
+            .endpoints
+            .get(primary)
+            .is_some_and(|v| v.is_known(row))
+    };
     let judged = dataset.immature.contains_key(primary);
     (0..dataset.rows())
         .map(|row| match judged {
@@ -138,9 +143,7 @@ pub fn participants(
         let enrolled = &data.participants[row];
         let level = |id: &str| match dataset.factors.get(id) {
             Some(Column::Levels(levels)) => levels[row].clone().unwrap_or_default(),
-            Some(Column::Numbers(numbers)) => {
-                numbers[row].map_or(String::new(), |x| band(x, BAND))
-            }
+            Some(Column::Numbers(numbers)) => numbers[row].map_or(String::new(), |x| band(x, BAND)),
             None => String::new(),
         };
         Known {
@@ -165,7 +168,10 @@ pub fn participants(
         });
     };
     coarser("week to month".into(), &mut |row, known| {
-        known.week = data.participants[row].enrolled_on.format("%Y-%m").to_string();
+        known.week = data.participants[row]
+            .enrolled_on
+            .format("%Y-%m")
+            .to_string();
     });
     coarser("bands doubled".into(), &mut |row, known| {
         for (factor, text) in factors.iter().zip(&mut known.factors) {
@@ -253,8 +259,18 @@ fn values(protocol: &Protocol, dataset: &Dataset, row: usize) -> Vec<String> {
 /// The columns of blinded participants.
 pub fn fields(protocol: &Protocol) -> Vec<Field> {
     let mut fields = vec![
-        field("participant", "Id that holds for this data cut only", "", false),
-        field("drawn_week", "ISO week of the draw, its month, or nothing", "", false),
+        field(
+            "participant",
+            "Id that holds for this data cut only",
+            "",
+            false,
+        ),
+        field(
+            "drawn_week",
+            "ISO week of the draw, its month, or nothing",
+            "",
+            false,
+        ),
     ];
     if let Some(site) = protocol.factor(SITE) {
         let meaning = format!("{}: a code that holds for this data cut only", site.label);
@@ -290,8 +306,16 @@ pub fn outcome_fields() -> Vec<Field> {
     [
         ("participant", "Id that holds for this data cut only", ""),
         ("kind", "What happened", ""),
-        ("day", "Days from the draw to the day on which it happened", "days"),
-        ("until_day", "Days from the draw to the announced first day without the job", "days"),
+        (
+            "day",
+            "Days from the draw to the day on which it happened",
+            "days",
+        ),
+        (
+            "until_day",
+            "Days from the draw to the announced first day without the job",
+            "days",
+        ),
         ("hours", "Hours a week", "band"),
         ("endpoint", "Endpoint of a reported value", ""),
         ("value", "Reported value", ""),
@@ -308,11 +332,17 @@ pub fn outcome_cells(outcome: &Outcome) -> Vec<String> {
         outcome.participant.clone(),
         outcome.kind.clone(),
         outcome.day.to_string(),
-        outcome.until_day.map_or(String::new(), |day| day.to_string()),
+        outcome
+            .until_day
+            .map_or(String::new(), |day| day.to_string()),
         text(&outcome.hours),
         text(&outcome.endpoint),
-        outcome.value.map_or(String::new(), |value| value.to_string()),
-        outcome.event.map_or(String::new(), |event| event.to_string()),
+        outcome
+            .value
+            .map_or(String::new(), |value| value.to_string()),
+        outcome
+            .event
+            .map_or(String::new(), |event| event.to_string()),
     ]
 }
 
@@ -343,7 +373,10 @@ mod tests {
         assert_eq!(week(day("2027-03-10")), "2027-W10");
         assert_eq!(week(day("2027-01-01")), "2026-W53");
         assert_eq!((day("2027-04-06") - day("2027-03-10")).num_days(), 27);
-        assert_eq!((band(34.0, 5.0).as_str(), band(35.0, 5.0).as_str()), ("30-34", "35-39"));
+        assert_eq!(
+            (band(34.0, 5.0).as_str(), band(35.0, 5.0).as_str()),
+            ("30-34", "35-39")
+        );
         assert_eq!(band(37.5, 10.0), "30-39");
         assert_eq!(band(0.0, 5.0), "0-4");
         assert_eq!(band(-3.0, 5.0), "-5--1");

@@ -78,8 +78,15 @@ pub fn to_blinded_csv(
                 (DataSet::Outcomes, blinded::outcome_fields()),
             ]);
             for step in told().steps {
-                let row = ["coarsening", &step.step, "participants that it was done to", ""];
-                text.push_str(&line(row.iter().copied().chain([step.rows.to_string().as_str()])));
+                let row = [
+                    "coarsening",
+                    &step.step,
+                    "participants that it was done to",
+                    "",
+                ];
+                text.push_str(&line(
+                    row.iter().copied().chain([step.rows.to_string().as_str()]),
+                ));
             }
             text
         }
@@ -92,15 +99,21 @@ fn participants(protocol: &Protocol, data: &CutData) -> Result<String, UnknownAr
     let fields = participant_fields(protocol);
     // Draws of those who were erased keep their places in the order.
     let order = |row: usize| {
-        let gone = data.erased.iter().filter(|erased| erased.before <= row).count();
+        let gone = data
+            .erased
+            .iter()
+            .filter(|erased| erased.before <= row)
+            .count();
         row + 1 + gone
     };
-    Ok(table(&fields, data.participants.len(), |row, name| {
-        match name {
+    Ok(table(
+        &fields,
+        data.participants.len(),
+        |row, name| match name {
             "enrolment_order" => order(row).to_string(),
             _ => participant_cell(protocol, &dataset, &data.participants[row], row, name),
-        }
-    }))
+        },
+    ))
 }
 
 fn participant_cell(
@@ -164,7 +177,12 @@ fn participant_fields(protocol: &Protocol) -> Vec<Field> {
         field("participant", "Random id of the participant", "", false),
         field("arm", "Arm by the draw", "", true),
         field("enrolled_on", "Day of the draw", "date", false),
-        field("enrolment_order", "Place in the order of the draws, from 1", "", true),
+        field(
+            "enrolment_order",
+            "Place in the order of the draws, from 1",
+            "",
+            true,
+        ),
     ];
     for factor in &protocol.factors {
         fields.push(field(&factor.id, &factor.label, "", false));

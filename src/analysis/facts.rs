@@ -176,9 +176,7 @@ impl CutData {
                 id,
                 arm: drawn.body.arm,
                 site: drawn.site,
-                enrolled_on: draw
-                    .effective_on
-                    .ok_or_else(|| lacking("it has no day"))?,
+                enrolled_on: draw.effective_on.ok_or_else(|| lacking("it has no day"))?,
                 factors: person.body.factors,
             });
         }

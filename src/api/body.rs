@@ -1,5 +1,6 @@
 //! Reading a request's body, after it is known that the caller may send one.
 
+use super::budget::Held;
 use super::{App, Problem};
 use crate::conduct::Refusal;
 use crate::conduct::idempotency::Idempotency;
@@ -7,11 +8,14 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 use serde_json::Value;
+use std::time::Duration;
 
 /// A body within the limit, with the request's Idempotency-Key.
 pub struct Body {
     pub bytes: Vec<u8>,
     pub idempotency: Option<Idempotency>,
+    /// Memory that is held as long as the body is.
+    _held: Held,
 }
 
 impl Body {
@@ -21,7 +25,8 @@ impl Body {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<Self, Problem> {
-        let bytes = read_bytes(app, payload).await?;
+        let mut held = Held::default();
+        let bytes = read_bytes(app, payload, &mut held).await?;
         let idempotency = match idempotency_key(request)? {
             None => None,
             Some(key) => {
@@ -29,7 +34,11 @@ impl Body {
                 Some(Idempotency::new(&app.service, &key, &asked, &bytes))
             }
         };
-        Ok(Self { bytes, idempotency })
+        Ok(Self {
+            bytes,
+            idempotency,
+            _held: held,
+        })
     }
 
     /// The body as JSON; an empty one is refused.
@@ -51,24 +60,51 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     crate::document::parse(bytes).map_err(|fault| Problem::malformed(&fault))
 }
 
-async fn read_bytes(app: &App, mut payload: web::Payload) -> Result<Vec<u8>, Problem> {
+/// Most bytes of a body that is too large that are still taken in, so that a client that sends first
+/// and reads afterwards gets its answer; and the longest time for that.
+const DRAINED: usize = 64 * 1024 * 1024;
+const DRAINING: Duration = Duration::from_secs(10);
+
+async fn read_bytes(
+    app: &App,
+    mut payload: web::Payload,
+    held: &mut Held,
+) -> Result<Vec<u8>, Problem> {
     let limit = app.service.config.limits.body_bytes;
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| {
-            Problem::new(
-                "broken-body",
-                "Broken body",
-                400,
-                "the body could not be read to its end",
-            )
-        })?;
+        let chunk = chunk.map_err(|_| broken_body())?;
         if bytes.len() + chunk.len() > limit {
+            drain(payload).await;
             return Err(Problem::too_large("the body", limit));
+        }
+        if let Err(problem) = app.budget.take_text(chunk.len(), held).await {
+            drain(payload).await;
+            return Err(problem);
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// A body that broke off.
+pub fn broken_body() -> Problem {
+    let detail = "the body could not be read to its end";
+    Problem::new("broken-body", "Broken body", 400, detail)
+}
+
+/// Takes in what is left of a body, and throws it away.
+async fn drain(mut payload: web::Payload) {
+    let mut left = DRAINED;
+    let all = async {
+        while let Some(Ok(chunk)) = payload.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAINING, all).await;
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {

@@ -1,6 +1,7 @@
 //! Liveness, readiness, measurements.
 
 use super::{App, Problem};
+use crate::store::StoreError;
 use actix_web::{HttpResponse, get, route, web};
 use serde_json::json;
 use std::time::Duration;
@@ -12,7 +13,7 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive"}))
 }
 
-/// The database answers and its schema is up to date.
+/// The database answers, has room, is up to date, and was made with this secret key.
 #[utoipa::path(get, path = "/readyz", tag = "service", responses(
     (status = 200, description = "Ready"),
     (status = 503, description = "Not ready", body = Problem),
@@ -21,10 +22,13 @@ pub async fn healthz() -> HttpResponse {
 pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let service = app.service.clone();
     let limit = Duration::from_secs(service.config.database.wait_seconds);
-    let asked = web::block(move || service.store.is_up_to_date());
+    let asked = web::block(move || {
+        let up_to_date = service.store.is_up_to_date()?;
+        Ok::<_, StoreError>(up_to_date && service.store.has_room() && service.has_present_key()?)
+    });
     let ready = tokio::time::timeout(limit, asked).await;
     if !matches!(ready, Ok(Ok(Ok(true)))) {
-        let detail = "the database does not answer, or its schema is not up to date";
+        let detail = "the database does not answer, has no room, is not up to date, or has another secret key";
         return Err(Problem::new("not-ready", "Not ready", 503, detail));
     }
     Ok(HttpResponse::Ok().json(json!({"status": "ready"})))

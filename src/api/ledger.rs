@@ -216,9 +216,14 @@ pub async fn installation_checkpoint(
     caller: Identity,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    of_installation(app, caller, request, |service, caller, query: CheckpointQuery| {
-        ledger::head(service, caller, INSTALLATION, query.size)
-    })
+    of_installation(
+        app,
+        caller,
+        request,
+        |service, caller, query: CheckpointQuery| {
+            ledger::head(service, caller, INSTALLATION, query.size)
+        },
+    )
     .await
 }
 
@@ -234,10 +239,8 @@ pub async fn installation_entries(
     let query: PageQuery = page::query(&request)?;
     let (limit, after) = (query.limit(&app)?, query.after_number()?);
     let service = app.service.clone();
-    let items = blocking(move || {
-        ledger::entries(&service, &caller.0, INSTALLATION, after, limit)
-    })
-    .await?;
+    let items =
+        blocking(move || ledger::entries(&service, &caller.0, INSTALLATION, after, limit)).await?;
     let last = items.last().map(|item| item.sequence.to_string());
     Ok(page::answer(&request, limit, items, last))
 }
@@ -250,9 +253,14 @@ pub async fn installation_inclusion(
     caller: Identity,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    of_installation(app, caller, request, |service, caller, query: InclusionQuery| {
-        ledger::inclusion(service, caller, INSTALLATION, query.sequence, query.size)
-    })
+    of_installation(
+        app,
+        caller,
+        request,
+        |service, caller, query: InclusionQuery| {
+            ledger::inclusion(service, caller, INSTALLATION, query.sequence, query.size)
+        },
+    )
     .await
 }
 
@@ -264,9 +272,14 @@ pub async fn installation_consistency(
     caller: Identity,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    of_installation(app, caller, request, |service, caller, query: ConsistencyQuery| {
-        ledger::consistency(service, caller, INSTALLATION, query.from, query.to)
-    })
+    of_installation(
+        app,
+        caller,
+        request,
+        |service, caller, query: ConsistencyQuery| {
+            ledger::consistency(service, caller, INSTALLATION, query.from, query.to)
+        },
+    )
     .await
 }
 

@@ -3,10 +3,12 @@
 
 mod analyses;
 mod body;
+mod budget;
 mod data_cuts;
 mod enrolments;
 mod exports;
 mod flow;
+mod headers;
 mod health;
 mod identity;
 mod keys;
@@ -19,10 +21,11 @@ mod participants;
 mod problem;
 mod randomization;
 mod records;
-mod requests;
 mod request_log;
+mod requests;
 mod schema;
 pub mod server;
+mod throttle;
 mod trials;
 
 pub use openapi::document as openapi_document;
@@ -34,13 +37,19 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as ActixApp, Error, web};
+use budget::Budget;
 use metrics::Metrics;
+use throttle::Failures;
 
 /// What every handler needs.
 pub struct App {
     pub service: Service,
     pub writer: Writer,
     pub metrics: Metrics,
+    pub budget: Budget,
+    pub failures: Failures,
+    /// Proxies whose word on a client's address is believed.
+    pub proxies: Vec<std::net::IpAddr>,
 }
 
 /// The application for one worker of the server.
@@ -60,6 +69,7 @@ pub fn application(
         .app_data(web::PathConfig::default().error_handler(|_, _| problem::unknown().into()))
         .wrap(Compress::default())
         .wrap(from_fn(problem::refuse_nul))
+        .wrap(from_fn(headers::add))
         .wrap(from_fn(request_log::observe))
         .configure(routes)
         .default_service(web::to(problem::unknown_route))

@@ -2,21 +2,29 @@
 //!
 //! Answers go out as soon as their group is committed, while the request is still being read. Many
 //! clients read nothing before they have sent everything: answers then wait in memory, up to a
-//! configured size, so that neither side waits for the other.
+//! configured size for each and for all together, so that neither side waits for the other. A client that
+//! reads nothing while there is no memory left is given up after a while; what it sent is written.
+//!
+//! A stream that breaks off, whose key is revoked meanwhile, or whose database goes away, ends with one line
+//! that holds a problem, and without a summary.
 
+use super::budget::{Budget, Held};
 use super::records::LineAnswer;
 use super::{App, Problem, blocking};
 use crate::access::Caller;
 use crate::conduct::Refusal;
 use crate::conduct::Trial;
+use crate::conduct::issue_key;
 use crate::conduct::record::{self, Stream};
+use crate::store::StoreError;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::{Notify, mpsc};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
 /// One line of the body: its number, and its text or what is wrong with it.
 struct Line {
@@ -85,9 +93,11 @@ impl Lines {
 
 /// The answers on their way to the client.
 struct Answers {
-    sender: mpsc::UnboundedSender<Bytes>,
+    sender: mpsc::UnboundedSender<(Bytes, Option<OwnedSemaphorePermit>)>,
     unread: Arc<Unread>,
     limit: usize,
+    budget: Budget,
+    patience: Duration,
 }
 
 /// How many bytes of answers the client has not read yet.
@@ -98,22 +108,44 @@ struct Unread {
 }
 
 impl Answers {
-    /// Queues a chunk; waits while too much is unread. False where the client has gone.
+    /// Queues a chunk; waits while too much is unread. False where the client has gone, or reads nothing
+    /// while there is no memory left.
     async fn send(&self, chunk: Vec<u8>) -> bool {
+        let mut waited = Duration::ZERO;
+        let permit = loop {
+            if self.sender.is_closed() {
+                return false;
+            }
+            let unread = self.unread.bytes.load(Ordering::SeqCst);
+            if unread <= self.limit
+                && let Some(permit) = self.budget.try_take(chunk.len())
+            {
+                break permit;
+            }
+            if waited >= self.patience {
+                return false;
+            }
+            let _ = tokio::time::timeout(PAUSE, self.unread.read.notified()).await;
+            // As long as the client reads, it is waited for.
+            waited = match self.unread.bytes.load(Ordering::SeqCst) < unread {
+                true => Duration::ZERO,
+                false => waited + PAUSE,
+            };
+        };
         self.unread.bytes.fetch_add(chunk.len(), Ordering::SeqCst);
-        if self.sender.send(Bytes::from(chunk)).is_err() {
-            return false;
-        }
-        while self.unread.bytes.load(Ordering::SeqCst) > self.limit && !self.sender.is_closed() {
-            let _ = tokio::time::timeout(
-                std::time::Duration::from_secs(1),
-                self.unread.read.notified(),
-            )
-            .await;
-        }
-        !self.sender.is_closed()
+        self.sender.send((Bytes::from(chunk), Some(permit))).is_ok()
+    }
+
+    /// Queues the last line, for which there is always room.
+    fn end(&self, line: &Value) {
+        let text = format!("{line}\n").into_bytes();
+        self.unread.bytes.fetch_add(text.len(), Ordering::SeqCst);
+        let _ = self.sender.send((Bytes::from(text), None));
     }
 }
+
+/// How long a stream sleeps at a time while it waits for its client to read.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What came of the lines so far.
 #[derive(Default)]
@@ -131,17 +163,20 @@ pub fn receive(
     stream: Stream,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
+    let (sender, receiver) = mpsc::unbounded_channel();
     let unread = Arc::new(Unread::default());
     let limit = app.service.config.limits.unread_answer_bytes;
     let answers = Answers {
         sender,
         unread: unread.clone(),
         limit,
+        budget: app.budget.clone(),
+        patience: Duration::from_secs(app.service.config.limits.request_seconds),
     };
     actix_web::rt::spawn(work(app, caller, trial, stream, payload, answers));
     let body = futures_util::stream::unfold((receiver, unread), |(mut receiver, unread)| async {
-        let chunk = receiver.recv().await?;
+        let (chunk, permit): (Bytes, Option<OwnedSemaphorePermit>) = receiver.recv().await?;
+        drop(permit);
         unread.bytes.fetch_sub(chunk.len(), Ordering::SeqCst);
         unread.read.notify_one();
         Some((Ok::<_, actix_web::Error>(chunk), (receiver, unread)))
@@ -163,32 +198,72 @@ async fn work(
     let mut cutter = Lines::new(config.limits.line_bytes);
     let mut waiting: Vec<Line> = Vec::new();
     let mut tally = Tally::default();
+    let mut held = Held::default();
+    // Why the stream ends before its time.
+    let mut broken: Option<Problem> = None;
     loop {
         let chunk = payload.next().await;
         match &chunk {
-            Some(Ok(chunk)) => cutter.take(chunk, &mut waiting),
+            Some(Ok(chunk)) => {
+                if let Err(problem) = app.budget.take_text(chunk.len(), &mut held).await {
+                    broken = Some(problem);
+                }
+                cutter.take(chunk, &mut waiting);
+            }
             // The body broke off: its last line may be cut, and is not read.
-            Some(Err(_)) => {}
+            Some(Err(_)) => broken = Some(super::body::broken_body()),
             None if !cutter.partial.is_empty() || cutter.too_long => cutter.end_line(&mut waiting),
             None => {}
         }
-        let ended = !matches!(chunk, Some(Ok(_)));
+        let ended = broken.is_some() || !matches!(chunk, Some(Ok(_)));
         while waiting.len() >= config.writer.bulk || (ended && !waiting.is_empty()) {
+            if let Some(problem) = revoked(&app, &caller).await {
+                broken = Some(problem);
+                waiting.clear();
+                break;
+            }
             let group: Vec<Line> = waiting
                 .drain(..config.writer.bulk.min(waiting.len()))
                 .collect();
-            let text = write(&app, &caller, &trial, stream, group, &mut tally).await;
+            let text = match write(&app, &caller, &trial, stream, group, &mut tally).await {
+                Ok(text) => text,
+                Err(problem) => {
+                    broken = Some(problem);
+                    waiting.clear();
+                    break;
+                }
+            };
             // What was sent is written even where nobody waits for the answers any more.
-            let _ = answers.send(text).await;
+            if !answers.send(text).await && !answers.sender.is_closed() {
+                let detail = "answers wait unread, and there is no memory for more of them";
+                broken = Some(Problem::new(
+                    "unread-answers",
+                    "Unread answers",
+                    503,
+                    detail,
+                ));
+            }
         }
-        if ended {
+        let kept = |line: &Line| line.content.as_ref().map_or(0, Vec::len);
+        held.shrink_to(waiting.iter().map(kept).sum::<usize>() + cutter.partial.len());
+        if ended || broken.is_some() {
             break;
         }
     }
-    let summary = json!({"summary": {
-        "recorded": tally.recorded, "duplicate": tally.duplicate, "refused": tally.refused,
-    }});
-    let _ = answers.send(format!("{summary}\n").into_bytes()).await;
+    answers.end(&match broken {
+        Some(problem) => json!({"problem": problem}),
+        None => json!({"summary": {
+            "recorded": tally.recorded, "duplicate": tally.duplicate, "refused": tally.refused,
+        }}),
+    });
+}
+
+/// Whether the key of a stream was revoked, or has expired, since it began.
+async fn revoked(app: &web::Data<App>, caller: &Arc<Caller>) -> Option<Problem> {
+    let (service, key) = (app.service.clone(), caller.key_id.clone());
+    blocking(move || issue_key::still_valid(&service, &key))
+        .await
+        .err()
 }
 
 /// Writes one group of lines and returns the lines of its answers.
@@ -199,7 +274,7 @@ async fn write(
     stream: Stream,
     group: Vec<Line>,
     tally: &mut Tally,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, Problem> {
     let mut problems: Vec<(u64, Option<Problem>)> = Vec::with_capacity(group.len());
     let mut values: Vec<Result<Value, Refusal>> = Vec::new();
     for line in group {
@@ -215,13 +290,36 @@ async fn write(
     let sent = values.len();
     let outcomes =
         blocking(move || Ok(record::bulk(&service, &trial, stream, &caller, values))).await;
-    let mut outcomes = outcomes
-        .unwrap_or_else(|_| {
-            (0..sent)
-                .map(|_| Err(Refusal::Internal("a group".into())))
-                .collect()
-        })
-        .into_iter();
+    let outcomes = outcomes.unwrap_or_else(|_| {
+        (0..sent)
+            .map(|_| Err(Refusal::Internal("a group".into())))
+            .collect()
+    });
+    let away = |outcome: &Result<_, Refusal>| {
+        matches!(
+            outcome,
+            Err(Refusal::Store(
+                StoreError::Unreachable(_) | StoreError::Full(_)
+            ))
+        )
+    };
+    if sent > 0 && outcomes.iter().all(away) {
+        // None of the group was written: one line says so, here and in the log.
+        let first = outcomes.into_iter().next();
+        let refusal = first.and_then(Result::err).unwrap_or(Refusal::Busy);
+        let problem = Problem::from(refusal);
+        let inside = problem.inside.as_deref().unwrap_or("");
+        tracing::error!(problem = %problem, inside, lines = sent, "a group of lines was not written");
+        return Err(problem);
+    }
+    let failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    let failed = failed
+        .filter(|refusal| Problem::is_failure(refusal))
+        .count();
+    if failed > 0 {
+        tracing::error!(lines = failed, "lines of a group failed");
+    }
+    let mut outcomes = outcomes.into_iter();
     let mut text = Vec::new();
     for (number, problem) in problems {
         let answer = match problem {
@@ -241,7 +339,7 @@ async fn write(
         let _ = serde_json::to_writer(&mut text, &answer);
         text.push(b'\n');
     }
-    text
+    Ok(text)
 }
 
 #[cfg(test)]

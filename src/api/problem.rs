@@ -59,6 +59,14 @@ impl Problem {
         }
     }
 
+    /// Whether a refusal is a failure of the service's own.
+    pub fn is_failure(refusal: &Refusal) -> bool {
+        matches!(
+            refusal,
+            Refusal::Store(_) | Refusal::Internal(_) | Refusal::Tampered { .. }
+        )
+    }
+
     /// A citizen who was screened out; the screening is kept.
     pub fn not_eligible(failed: Vec<String>) -> Self {
         let detail = "the citizen was screened out and not drawn";
@@ -106,6 +114,7 @@ impl From<Refusal> for Problem {
             Store(StoreError::Unreachable(_) | StoreError::Race(_)) => {
                 ("unavailable", "Database not available", 503)
             }
+            Store(StoreError::Full(_)) => ("insufficient-storage", "Storage full", 507),
             Store(_) | Internal(_) => ("internal", "Internal error", 500),
         };
         let mut problem = Problem::new(code, title, status, detail);

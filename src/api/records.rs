@@ -89,10 +89,6 @@ impl LineAnswer {
     }
 
     pub fn refused(line: u64, problem: Problem) -> Self {
-        if problem.status >= 500 {
-            let inside = problem.inside.as_deref().unwrap_or("");
-            tracing::error!(line, problem = %problem, inside, "a record failed");
-        }
         Self {
             line,
             status: "refused",
@@ -257,7 +253,11 @@ async fn tell_page(
 ) -> Result<HttpResponse, Problem> {
     let (caller, known) = trial_for(&app, caller, &trial, stream.read_right()).await?;
     let query: RecordQuery = page::query(&request)?;
-    if !caller.0.role.reads_records_unblinded(known.status.is_open()) {
+    if !caller
+        .0
+        .role
+        .reads_records_unblinded(known.status.is_open())
+    {
         return tell_blinded(app, caller, trial, request, query).await;
     }
     if query.data_cut.is_some() {

@@ -1,6 +1,8 @@
 //! The HTTP server of one process.
 
+use super::budget::Budget;
 use super::metrics::Metrics;
+use super::throttle::Failures;
 use super::{App, application};
 use crate::conduct::writer::Writer;
 use crate::conduct::{Service, analyse, checkpoint};
@@ -60,6 +62,9 @@ async fn run(
         service,
         writer,
         metrics: Metrics::default(),
+        budget: Budget::new(config.limits.memory_bytes),
+        failures: Failures::default(),
+        proxies: config.server.proxies().map_err(io::Error::other)?,
     });
     let workers = match config.server.workers {
         0 => std::thread::available_parallelism().map_or(2, usize::from),

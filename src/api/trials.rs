@@ -42,7 +42,11 @@ pub struct RegistrationAnswer {
     protocol_commitment: String,
 }
 
-fn read_protocol(media: MediaType, bytes: &[u8]) -> Result<Protocol, Problem> {
+fn read_protocol(app: &App, media: MediaType, bytes: &[u8]) -> Result<Protocol, Problem> {
+    let limit = app.service.config.limits.protocol_bytes;
+    if bytes.len() > limit {
+        return Err(Problem::too_large("a protocol", limit));
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| {
         Problem::new(
             "malformed-body",
@@ -72,7 +76,7 @@ pub async fn create(
     require(&caller.0, Right::DesignTrial)?;
     let media = media_type(&request, &[MediaType::Json, MediaType::Toml])?;
     let body = Body::read(&app, &request, payload).await?;
-    let protocol = read_protocol(media, &body.bytes)?;
+    let protocol = read_protocol(&app, media, &body.bytes)?;
     let service = app.service.clone();
     let answer = blocking(move || {
         let saved = draft::create(&service, &caller.0, body.idempotency.as_ref(), &protocol)?;
@@ -144,7 +148,7 @@ pub async fn revise(
     let caller = allowed(&app, caller, &trial, Right::DesignTrial).await?;
     let media = media_type(&request, &[MediaType::Json, MediaType::Toml])?;
     let body = Body::read(&app, &request, payload).await?;
-    let protocol = read_protocol(media, &body.bytes)?;
+    let protocol = read_protocol(&app, media, &body.bytes)?;
     let service = app.service.clone();
     let answer = blocking(move || {
         draft::revise(&service, &caller.0, &trial, &protocol)?;

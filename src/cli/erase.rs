@@ -5,6 +5,7 @@ use super::{ConfigOption, Done, Stopped, open_service};
 use crate::clock::Clock;
 use crate::conduct::erase::{self, Whom};
 use serde_json::json;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,9 @@ pub struct Options {
     #[arg(long)]
     reason: String,
 }
+
+/// Longest wait for readers of the database.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(options: &Options) -> Done {
     let service = open_service(options.config.load()?, Clock::system())?;
@@ -46,5 +50,12 @@ pub fn run(options: &Options) -> Done {
         ""
     };
     eprintln!("records erased: {}{again}", erased.facts);
-    Ok(())
+    if erase::scrub(&service, PATIENCE).map_err(stopped)? {
+        eprintln!("overwritten in the database's file and its log; copies in backups are not");
+        Ok(())
+    } else {
+        let detail =
+            "a reader held the database's log: what was erased is still in it. Run this again";
+        Err(Stopped::failed(detail))
+    }
 }

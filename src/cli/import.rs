@@ -128,11 +128,9 @@ fn read_rows(
             .map_err(Refusal::Invalid)
             .and_then(|value| {
                 Ok(match mapping.into {
-                    Into::Enrolments => Work::Enrol(Box::new(enrolment::read(
-                        service,
-                        trial,
-                        &value,
-                    )?)),
+                    Into::Enrolments => {
+                        Work::Enrol(Box::new(enrolment::read(service, trial, &value)?))
+                    }
                     Into::Conversations => Work::Record(Box::new(record::read(
                         service,
                         trial,

@@ -129,7 +129,9 @@ fn request(options: &RequestOptions) -> Done {
         file.sync_all()
     };
     write().map_err(|fault| Stopped::input(format!("{path}: {fault}")))?;
-    eprintln!("the key is in {path}: keep it. It holds once two persons have asked for it and signed:");
+    eprintln!(
+        "the key is in {path}: keep it. It holds once two persons have asked for it and signed:"
+    );
     let asked = json!({"key_id": key.id, "secret_sha256": key.hash()});
     print(&format!("{asked}\n"))
 }
@@ -150,8 +152,13 @@ fn list(options: &ListOptions) -> Done {
             row.name,
             row.sites.as_deref().unwrap_or("all sites"),
             day(row.expires_at),
-            row.last_used_on.map_or("-".to_owned(), |day| day.to_string()),
-            if row.revoked_at.is_some() { "  revoked" } else { "" },
+            row.last_used_on
+                .map_or("-".to_owned(), |day| day.to_string()),
+            if row.revoked_at.is_some() {
+                "  revoked"
+            } else {
+                ""
+            },
         ));
     }
     print(&text)

@@ -5,6 +5,8 @@
 
 mod allocate;
 mod analyse;
+mod backup;
+mod check;
 mod client;
 mod demo;
 mod design;
@@ -68,6 +70,10 @@ enum Command {
     Witness(witness::Options),
     /// Forget a person, where a law demands it
     Erase(erase::Options),
+    /// Examine the database: records, rows, draws, notes; each difference is named
+    Check(check::Options),
+    /// Copy an SQLite database as it is at one moment
+    Backup(backup::Options),
 }
 
 /// Why a command did not do what was asked.
@@ -132,6 +138,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Witness(options) => witness::run(&options),
         Command::Erase(options) => erase::run(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Backup(options) => backup::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -164,7 +172,14 @@ impl ConfigOption {
 
 fn open_store(config: &Config) -> Result<Store, Stopped> {
     let wait = Duration::from_secs(config.database.wait_seconds);
-    Store::open(&config.database.url, config.database.connections, wait).map_err(Stopped::failed)
+    let statement = Duration::from_secs(config.database.statement_seconds);
+    Store::open(
+        &config.database.url,
+        config.database.connections,
+        wait,
+        statement,
+    )
+    .map_err(Stopped::failed)
 }
 
 /// The service on its database, with the schema brought up to date where configured.

@@ -83,7 +83,12 @@ pub(super) fn tampered(ledger: &str, sequence: Option<i64>, why: impl Into<Strin
 impl Service {
     /// Records of this ledger up to this number are of release 0.1.
     pub(super) fn boundary(&self, ledger: &str) -> Option<Boundary> {
-        self.adopted.get(ledger).copied()
+        let adopted = self.adopted.read().unwrap_or_else(PoisonError::into_inner);
+        adopted.get(ledger).copied()
+    }
+
+    pub(super) fn set_boundaries(&self, adopted: BTreeMap<String, Boundary>) {
+        *self.adopted.write().unwrap_or_else(PoisonError::into_inner) = adopted;
     }
 
     /// What does not agree of a record that is not erased, looked at by itself: leaf, columns, and the

@@ -87,7 +87,8 @@ pub(super) fn admit(
 ) -> Result<Admitted, Refusal> {
     let registration = trial.registered()?;
     let read = |cut: i64| -> Result<Admitted, Refusal> {
-        let data = service.store.read(|tx| load_cut(tx, service, &trial.id, cut))?;
+        let store = service.store.long();
+        let data = store.read(|tx| load_cut(tx, service, &trial.id, cut))?;
         let dataset = Dataset::from_cut(&registration.protocol, &data)
             .map_err(|fault| Refusal::Internal(fault.to_string()))?;
         Ok(Admitted { data, dataset })
@@ -147,12 +148,7 @@ pub(super) fn admit(
 }
 
 /// The cuts that a role was answered from.
-fn answered(
-    tx: &mut Tx,
-    service: &Service,
-    trial: &str,
-    role: Role,
-) -> Result<Vec<i64>, Refusal> {
+fn answered(tx: &mut Tx, service: &Service, trial: &str, role: Role) -> Result<Vec<i64>, Refusal> {
     let facts = tx.list_facts(trial, FactKind::CutAnswered.as_str(), i64::MAX)?;
     let mut cuts = Vec::new();
     for fact in service.checked(tx, trial, facts)? {
@@ -175,8 +171,10 @@ fn remember(service: &Service, place: (&str, i64, usize), view: &Arc<View>) {
 }
 
 fn recall(service: &Service, place: (&str, i64, usize)) -> Option<Arc<View>> {
-    let views = service.views.0.lock().unwrap_or_else(PoisonError::into_inner);
-    views
-        .get(&(place.0.to_owned(), place.1, place.2))
-        .cloned()
+    let views = service
+        .views
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    views.get(&(place.0.to_owned(), place.1, place.2)).cloned()
 }

@@ -187,12 +187,7 @@ pub(super) fn unblind(
 
 /// The opening names the keys that are valid for the trial, and the installation's ledger that holds
 /// their issues.
-fn name_keys(
-    tx: &mut Tx,
-    service: &Service,
-    trial: &str,
-    body: &mut Value,
-) -> Result<(), Refusal> {
+fn name_keys(tx: &mut Tx, service: &Service, trial: &str, body: &mut Value) -> Result<(), Refusal> {
     body["keys"] = json!(issue_key::valid_for(tx, service, trial)?);
     let size = tx.greatest_sequence(INSTALLATION)?;
     let root = checkpoint::root_over(tx, INSTALLATION, size)?;

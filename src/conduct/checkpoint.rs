@@ -13,7 +13,7 @@ use crate::store::{CheckpointRow, INSTALLATION, NodeRow, StoreError, Tx};
 use std::collections::HashMap;
 
 /// Levels that are kept: each node of one has 256 children among those of the last.
-const KEPT: [u32; 2] = [8, 16];
+pub(super) const KEPT: [u32; 2] = [8, 16];
 /// Leaves that are hashed in one transaction.
 const AT_ONCE: i64 = 65_536;
 /// Leaves below one kept node of the first level.
@@ -75,7 +75,11 @@ impl Service {
                 .filter(|_| vouched(&self.secrets, public) == value)
                 .and_then(|bytes: [u8; 32]| VerifierKey::of_log(&origin, &bytes).ok())
                 .ok_or_else(|| {
-                    tampered(trial, None, "a remembered key of its notes is not one of the service")
+                    tampered(
+                        trial,
+                        None,
+                        "a remembered key of its notes is not one of the service",
+                    )
                 })
         });
         let mut keys: Vec<VerifierKey> = keys.collect::<Result<_, Refusal>>()?;
@@ -83,6 +87,12 @@ impl Service {
         let present = self.signer(trial)?.verifier();
         keys.sort_by_key(|key| *key != present);
         Ok(keys)
+    }
+
+    /// Whether the secret key of this process is still the one of the database.
+    pub fn has_present_key(&self) -> Result<bool, StoreError> {
+        let known = self.store.read(|tx| tx.find_installation(SECRET_KEY))?;
+        Ok(known.is_none_or(|known| known == self.secrets.secret_fingerprint()))
     }
 
     /// Refuses what would be sealed or signed with a key that was exchanged meanwhile by another
@@ -155,7 +165,10 @@ fn check_note(
     if holds {
         return Ok(());
     }
-    let why = format!("the note over {} records is not one that the service signed", row.size);
+    let why = format!(
+        "the note over {} records is not one that the service signed",
+        row.size
+    );
     Err(tampered(trial, None, why))
 }
 
@@ -209,7 +222,9 @@ pub(super) fn sign_at(
     }
     let last = tx.last_checkpoint(trial)?;
     let end = tx.last_sequence(trial)?;
-    let boundary = service.boundary(trial).filter(|boundary| boundary.size <= size);
+    let boundary = service
+        .boundary(trial)
+        .filter(|boundary| boundary.size <= size);
     let mut nodes = Kept::of(tx, trial);
     // Anyone who kept a checkpoint must never find that we signed something else.
     let before = last.map(|last| (last.size, last.root));

@@ -31,9 +31,14 @@ impl Citizen {
         if let (Some(taken), Some(scheme)) = (taken, scheme)
             && taken != scheme
         {
-            object.fault("scheme", format!("must be {taken}: citizens of this trial are known by it"));
+            object.fault(
+                "scheme",
+                format!("must be {taken}: citizens of this trial are known by it"),
+            );
         }
-        let number = object.required::<AnyText>("value").map(|text| Zeroizing::new(text.0));
+        let number = object
+            .required::<AnyText>("value")
+            .map(|text| Zeroizing::new(text.0));
         object.finish();
         let (scheme, number) = (scheme?, number?);
         let normal = match scheme {

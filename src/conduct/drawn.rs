@@ -83,11 +83,7 @@ pub(super) fn check_minimization(
 }
 
 /// The draws up to the last committed one.
-fn read(
-    tx: &mut Tx,
-    service: &Service,
-    registration: &Registration,
-) -> Result<Counts, Refusal> {
+fn read(tx: &mut Tx, service: &Service, registration: &Registration) -> Result<Counts, Refusal> {
     let trial = &registration.protocol.id;
     let place = (trial.clone(), registration.number);
     let known = service.drawn.lock().get(&place).cloned();
@@ -139,8 +135,8 @@ fn take(
         if let Some(why) = service.fault_of(trial, fact) {
             return Err(fault(why));
         }
-        let Record { body } = serde_json::from_str(&fact.record)
-            .map_err(|_| fault("its record cannot be read"))?;
+        let Record { body } =
+            serde_json::from_str(&fact.record).map_err(|_| fault("its record cannot be read"))?;
         let stream = match (&body.unit, &mut replay) {
             (_, Some(replay)) => {
                 let label = StratumLabel::parse(&body.label)

@@ -10,10 +10,10 @@ use super::reads;
 use super::repeat::{self, Repeats};
 use super::{Refusal, Service, Status, Trial, new_id};
 use crate::access::Caller;
+use crate::clock::danish_day;
 use crate::protocol::SITE;
 use crate::randomization::{Clusters, DRAW_VERSION, NotDrawn};
 use crate::store::{CitizenRow, ParticipantRow, Tx};
-use crate::clock::danish_day;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -191,9 +191,12 @@ pub(super) fn decide(
             body: candidate.body.clone(),
         };
         if screened_before.is_none_or(|before| before.failed != screened.failed) {
-            batch
-                .facts
-                .push(screening(&person, candidate).seal(service, &trial.id, &task.caller, now));
+            batch.facts.push(screening(&person, candidate).seal(
+                service,
+                &trial.id,
+                &task.caller,
+                now,
+            ));
         }
         let screened = Some(screened);
         people.insert(

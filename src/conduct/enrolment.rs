@@ -34,11 +34,7 @@ pub struct Candidate {
 }
 
 /// Reads a request, or tells every fault of it.
-pub fn read(
-    service: &Service,
-    trial: &Trial,
-    value: &Value,
-) -> Result<Candidate, Refusal> {
+pub fn read(service: &Service, trial: &Trial, value: &Value) -> Result<Candidate, Refusal> {
     let faults = Faults::default();
     let registration = trial.registered()?;
     let candidate = read_with(service, registration, trial.rules, value, &faults);
@@ -56,9 +52,7 @@ fn read_with(
     let today = service.clock.today();
     let object = Object::open(value, "", faults)?;
     let citizen = match object.value("citizen") {
-        Some(value) => {
-            Citizen::read(value, "citizen", faults, protocol.citizen_scheme, today)
-        }
+        Some(value) => Citizen::read(value, "citizen", faults, protocol.citizen_scheme, today),
         None => {
             object.fault("citizen", "is missing");
             None
@@ -143,9 +137,7 @@ pub(super) fn past_date(object: &Object, key: &'static str, today: NaiveDate) ->
 }
 
 fn read_site(object: &Object, protocol: &Protocol) -> Option<String> {
-    let site = object
-        .optional::<String>("site")
-        .map(|site| folded(&site));
+    let site = object.optional::<String>("site").map(|site| folded(&site));
     match protocol.factor(SITE) {
         Some(_) if !object.has("site") => {
             object.fault("site", "is missing");

@@ -65,11 +65,21 @@ pub fn run(service: &Service, trial: &str, whom: &Whom, reason: &str) -> Result<
         if person.is_none() && lists == 0 {
             return Err(Refusal::NotFound("participant or citizen of this trial"));
         }
+        // A late repeat of the citizen's enrolment must not draw them again.
+        if let Some(pseudonym) = pseudonym.as_deref().filter(|_| person.is_some()) {
+            tx.insert_tombstone(trial, &service.secrets.tombstone(trial, pseudonym))?;
+        }
         if !erased.again || erased.facts + erased.lists > 0 {
             note(tx, service, trial, person.as_deref(), &erased, reason)?;
         }
         Ok(erased)
     })
+}
+
+/// Waits until nothing of what was erased is left in the log of the database beside its file; false where
+/// a reader held it all the time. Nothing is to be done on PostgreSQL, whose own log is archived.
+pub fn scrub(service: &Service, patience: std::time::Duration) -> Result<bool, Refusal> {
+    Ok(service.store.truncate_log(patience)?)
 }
 
 /// The person and the pseudonym, as far as they are on file.

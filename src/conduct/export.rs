@@ -65,7 +65,7 @@ pub fn run(
     if set != DataSet::Dictionary {
         note_look(service, caller, trial, data_cut, set)?;
     }
-    let data = service.store.read(|tx| {
+    let data = service.store.long().read(|tx| {
         if tx.find_cut(trial, data_cut)?.is_none() {
             return Err(Refusal::field(
                 "data_cut",

@@ -84,7 +84,9 @@ impl Wish {
         let wish = Object::open(value, "", &faults).and_then(|object| {
             let role = object.required::<Role>("role");
             let name = object.required::<String>("name").map(|name| nfc(&name));
-            let trial = object.optional::<crate::document::Identifier>("trial").map(|id| id.0);
+            let trial = object
+                .optional::<crate::document::Identifier>("trial")
+                .map(|id| id.0);
             let sites = object.has("sites").then(|| {
                 object
                     .values::<String>("sites")
@@ -92,7 +94,9 @@ impl Wish {
                     .map(|site| nfc(site))
                     .collect::<BTreeSet<_>>()
             });
-            let person = object.optional::<crate::document::AnyText>("person").map(|id| id.0);
+            let person = object
+                .optional::<crate::document::AnyText>("person")
+                .map(|id| id.0);
             let own = read_own(&object);
             let expires_at = read_expiry(&object, now);
             object.finish();
@@ -139,9 +143,15 @@ fn read_own(object: &Object) -> Option<Own> {
                 .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     if id.as_ref().is_some_and(|id| !hexadecimal(&id.0, 24)) {
-        object.fault("key_id", "must be the 24 hexadecimal digits of `lodkast key request`");
+        object.fault(
+            "key_id",
+            "must be the 24 hexadecimal digits of `lodkast key request`",
+        );
     }
-    if digest.as_ref().is_some_and(|digest| !hexadecimal(&digest.0, 64)) {
+    if digest
+        .as_ref()
+        .is_some_and(|digest| !hexadecimal(&digest.0, 64))
+    {
         object.fault("secret_sha256", "must be 64 hexadecimal digits");
     }
     match (id, digest) {
@@ -271,7 +281,13 @@ pub(super) fn fulfil(
     check_scope(caller, &wish).map_err(|_| Refusal::NotFound("request"))?;
     let (own, person) = (wish.own.as_ref(), wish.person.as_deref());
     let (own, person) = (own.ok_or_else(unreadable)?, person.ok_or_else(unreadable)?);
-    let row = key_row(service, &wish, &own.key_id, own.secret_sha256.clone(), person);
+    let row = key_row(
+        service,
+        &wish,
+        &own.key_id,
+        own.secret_sha256.clone(),
+        person,
+    );
     let row = KeyRow {
         created_by: Some(request.asked_by.clone()),
         approved_by: Some(caller.key_id.clone()),
@@ -326,7 +342,14 @@ fn insert(
         }
     }
     tx.insert_key(&row)?;
-    note_issue(tx, service, caller, &row, request.map(|request| request.id.as_str()), None)
+    note_issue(
+        tx,
+        service,
+        caller,
+        &row,
+        request.map(|request| request.id.as_str()),
+        None,
+    )
 }
 
 /// Writes the issue of a key to the installation's ledger.
@@ -410,7 +433,10 @@ impl Rotation {
             let overlap_days = object.optional::<u32>("overlap_days").map(i64::from);
             object.finish();
             if overlap_days.is_some_and(|days| days > MOST_OVERLAP_DAYS) {
-                object.fault("overlap_days", format!("must be from 0 to {MOST_OVERLAP_DAYS}"));
+                object.fault(
+                    "overlap_days",
+                    format!("must be from 0 to {MOST_OVERLAP_DAYS}"),
+                );
             }
             Self {
                 own,
@@ -449,7 +475,9 @@ pub fn rotate(
             });
         }
         if !is_valid(tx, service, id)? {
-            return Err(Refusal::SecondPersonNeeded("the key is no longer valid".into()));
+            return Err(Refusal::SecondPersonNeeded(
+                "the key is no longer valid".into(),
+            ));
         }
         let (new, hash) = match &asked.own {
             Some(own) => (own.key_id.clone(), own.secret_sha256.clone()),
@@ -539,12 +567,11 @@ fn has_expired(service: &Service, row: &KeyRow) -> bool {
 }
 
 /// What does not agree between the row of a key and the facts about it.
-pub(super) fn fault_of(
-    service: &Service,
-    row: &KeyRow,
-    facts: &[FactRow],
-) -> Option<&'static str> {
-    if let Some(why) = facts.iter().find_map(|fact| service.fault_of(INSTALLATION, fact)) {
+pub(super) fn fault_of(service: &Service, row: &KeyRow, facts: &[FactRow]) -> Option<&'static str> {
+    if let Some(why) = facts
+        .iter()
+        .find_map(|fact| service.fault_of(INSTALLATION, fact))
+    {
         return Some(why);
     }
     let mut issued = None;
@@ -576,6 +603,14 @@ pub(super) fn fault_of(
         return Some("it is not what was issued");
     }
     (revoked != row.revoked_at.is_some()).then_some("its revocation is not what its facts say")
+}
+
+/// Refuses a key that was revoked or has expired since it was last looked at.
+pub fn still_valid(service: &Service, id: &str) -> Result<(), Refusal> {
+    match service.store.read(|tx| is_valid(tx, service, id))? {
+        true => Ok(()),
+        false => Err(Refusal::Unauthenticated),
+    }
 }
 
 /// Whether a key holds now.

@@ -1,9 +1,9 @@
 //! What is known of the persons of a group of enrolments.
 
-use super::{Refusal, Service};
 use super::enrolment::Candidate;
 use super::fact::{FactKind, body_of};
 use super::group::Task;
+use super::{Refusal, Service};
 use crate::store::{ParticipantRow, Tx};
 use std::collections::HashMap;
 
@@ -82,7 +82,12 @@ pub(super) fn load(
     if tx.has_tombstones(trial)? {
         let unknown = pseudonyms.iter().filter(|p| !people.contains_key(*p));
         let digests: HashMap<String, String> = unknown
-            .map(|pseudonym| (service.secrets.tombstone(trial, pseudonym), pseudonym.clone()))
+            .map(|pseudonym| {
+                (
+                    service.secrets.tombstone(trial, pseudonym),
+                    pseudonym.clone(),
+                )
+            })
             .collect();
         let asked: Vec<String> = digests.keys().cloned().collect();
         for digest in tx.find_tombstones(trial, &asked)? {

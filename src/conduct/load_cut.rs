@@ -71,7 +71,9 @@ impl<'a> Reading<'a> {
         let (service, trial, erased) = (self.service, self.trial, self.erased);
         let fault = |fact: &FactRow| match fact.record.is_empty() {
             false => service.fault_of(trial, fact),
-            true => (!is_erased(fact, erased)).then_some("its record is gone, and nobody erased it"),
+            true => {
+                (!is_erased(fact, erased)).then_some("its record is gone, and nobody erased it")
+            }
         };
         let first = page
             .par_iter()
@@ -87,9 +89,11 @@ impl<'a> Reading<'a> {
             {
                 return Err(tampered(trial, Some(sequence), why));
             }
-            let leaf: Hash = fact.leaf.as_slice().try_into().map_err(|_| {
-                tampered(trial, Some(expected), "its leaf is not of 32 bytes")
-            })?;
+            let leaf: Hash = fact
+                .leaf
+                .as_slice()
+                .try_into()
+                .map_err(|_| tampered(trial, Some(expected), "its leaf is not of 32 bytes"))?;
             self.edge.push(leaf);
             self.digest.push(&leaf);
             if let Some(boundary) = service.boundary(trial)
@@ -104,7 +108,11 @@ impl<'a> Reading<'a> {
             }
             self.check_replaces(&fact)?;
             if fact.source_id.is_some() {
-                let of = (fact.kind.clone(), fact.source.clone(), fact.source_id.clone());
+                let of = (
+                    fact.kind.clone(),
+                    fact.source.clone(),
+                    fact.source_id.clone(),
+                );
                 self.sources.insert(fact.sequence, of);
             }
             facts.push(fact);

@@ -9,6 +9,7 @@ mod authentic;
 mod blinding;
 pub mod bundle;
 pub mod change_status;
+pub mod check;
 pub mod checkpoint;
 pub mod citizen;
 pub mod cut;
@@ -26,9 +27,9 @@ pub mod group;
 pub mod idempotency;
 pub mod issue_key;
 mod known;
+pub mod ledger;
 pub mod levels;
 mod load_cut;
-pub mod ledger;
 pub mod participants;
 pub mod persons;
 pub mod public_randomness;
@@ -55,7 +56,7 @@ use crate::store::{Store, StoreError};
 use chrono::NaiveDate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 /// What every use case needs: the database, the time, the keys and the settings.
@@ -75,7 +76,7 @@ pub struct Inner {
     /// How often a key was noted for reading many arms of others.
     pub many_reads: AtomicU64,
     voucher: Voucher,
-    adopted: BTreeMap<String, authentic::Boundary>,
+    adopted: RwLock<BTreeMap<String, authentic::Boundary>>,
     proved: authentic::Proved,
     views: blinding::Views,
     /// The day on which each key was last written down as used.
@@ -132,30 +133,29 @@ impl Service {
         let secrets = check_keys(&store, secrets)?;
         remember(&store, LEDGER_NAME, &config.ledger.name)?;
         let taken_over = upgrade::is_done(&store)?;
-        let service = |adopted| Inner {
-            store: store.clone(),
-            clock: clock.clone(),
+        let service = Self(Arc::new(Inner {
             voucher: secrets.voucher(),
-            secrets: secrets.clone(),
-            config: config.clone(),
+            store,
+            clock,
+            secrets,
+            config,
             trials: trial::Cache::default(),
             standing: draw::Standing::default(),
             drawn: drawn::Drawn::default(),
             levels: levels::Known::default(),
             reads: reads::Reads::default(),
             many_reads: AtomicU64::new(0),
-            adopted,
+            adopted: RwLock::default(),
             proved: authentic::Proved::default(),
             views: blinding::Views::default(),
             used: Mutex::default(),
             analyses: analyse::Running::default(),
-        };
-        let begun = Self(Arc::new(service(BTreeMap::new())));
+        }));
         if !taken_over {
-            upgrade::run(&begun)?;
+            upgrade::run(&service)?;
         }
-        let adopted = upgrade::boundaries(&begun)?;
-        Ok(Self(Arc::new(service(adopted))))
+        service.set_boundaries(upgrade::boundaries(&service)?);
+        Ok(service)
     }
 
     /// Notes that a key was used today; written down outside of the request, at most once a day.
@@ -163,6 +163,15 @@ impl Service {
         let today = self.clock.today();
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.insert(key.to_owned(), today) != Some(today)
+    }
+
+    /// When a key expires, where that is less than 60 days ahead.
+    pub fn ends_soon(
+        &self,
+        caller: &crate::access::Caller,
+    ) -> Option<chrono::DateTime<chrono::Utc>> {
+        let soon = self.clock.now() + chrono::Duration::days(60);
+        caller.expires_at.filter(|at| *at <= soon)
     }
 
     /// Writes down that a key was used today.

@@ -29,7 +29,11 @@ pub(super) fn note(
 ) {
     let many = service.config.limits.arm_reads_per_day;
     let (now, today) = (service.clock.now(), service.clock.today());
-    let mut reads = service.reads.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reads = service
+        .reads
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let place = (trial.id.clone(), caller.key_id.clone());
     let fresh = || Day {
         on: today,
@@ -53,6 +57,8 @@ pub(super) fn note(
     let body = json!({"key": caller.key_id, "more_than": many, "day": today});
     let fact = Draft::of_trial(FactKind::ArmsRead, body);
     facts.push(fact.seal(service, &trial.id, caller, now));
-    service.many_reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    service
+        .many_reads
+        .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     tracing::warn!(key = %caller.key_id, trial = %trial.id, many, "a key reads many arms of others");
 }

@@ -40,7 +40,9 @@ pub enum Refusal {
     TooClose { cut: i64, least: u64 },
     #[error("another person must approve")]
     SecondPersonNeeded(String),
-    #[error("this key has sent too many citizens again with another site or other levels, or asked for too many in vain")]
+    #[error(
+        "this key has sent too many citizens again with another site or other levels, or asked for too many in vain"
+    )]
     TooManyRepeats,
     #[error("too many requests are waiting")]
     Busy,

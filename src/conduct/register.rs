@@ -40,7 +40,10 @@ fn registrable(protocol: Protocol) -> Result<Protocol, Refusal> {
     }
     match protocol.rules {
         Some(rules) if rules != rules::PRESENT => {
-            let detail = format!("must be {}: new trials take no earlier rules", rules::PRESENT);
+            let detail = format!(
+                "must be {}: new trials take no earlier rules",
+                rules::PRESENT
+            );
             return Err(Refusal::field("rules", detail));
         }
         Some(_) => return Ok(protocol),

@@ -167,9 +167,7 @@ fn state_of(
 /// The request, if the caller may know of it: of their own trial where the key is for one.
 fn visible(tx: &mut Tx, caller: &Caller, id: &str) -> Result<RequestRow, Refusal> {
     tx.find_request(id)?
-        .filter(|row| {
-            caller.trial.is_none() || caller.trial.as_deref() == row.trial_id.as_deref()
-        })
+        .filter(|row| caller.trial.is_none() || caller.trial.as_deref() == row.trial_id.as_deref())
         .ok_or(Refusal::NotFound("request"))
 }
 
@@ -232,12 +230,10 @@ pub(super) fn sign_in(
         ));
     }
     let signed = match (act, trial) {
-        (Act::IssueKey, _) => {
-            Signed::Key(issue_key::fulfil(tx, service, caller, &row, &object)?)
-        }
-        (Act::Unblind, Some(trial)) => {
-            Signed::Unblinded(change_status::unblind(tx, service, caller, trial, &row, &object)?)
-        }
+        (Act::IssueKey, _) => Signed::Key(issue_key::fulfil(tx, service, caller, &row, &object)?),
+        (Act::Unblind, Some(trial)) => Signed::Unblinded(change_status::unblind(
+            tx, service, caller, trial, &row, &object,
+        )?),
         (Act::AdoptRules, Some(trial)) => {
             Signed::Rules(rules::adopt(tx, service, caller, trial, &row)?)
         }

@@ -1,11 +1,11 @@
 //! A trial as the use cases see it: its status, its protocol, its seed.
 
-use super::fact::{FactKind, body_of};
 use super::authentic::tampered;
+use super::fact::{FactKind, body_of};
 use super::{Refusal, Service, rules};
 use crate::access::{Caller, Right};
-use crate::protocol::{self, Protocol};
 use crate::protocol::canonical::sha256;
+use crate::protocol::{self, Protocol};
 use crate::randomization::{Secret, Seed, StreamKeys};
 use crate::store::{FactRow, RegistrationRow, TrialRow, Tx};
 use serde_json::Value;
@@ -276,11 +276,19 @@ impl Service {
         }
         let given = tx.list_facts(trial, FactKind::PublicRandomness.as_str(), i64::MAX)?;
         let given = self.checked(tx, trial, given)?;
-        let given = given.iter().map(|fact| body_of(&fact.record)).rfind(of_number);
-        holds &= given.map(|body| body["value"].clone()) == opened.public_value.clone().map(Value::from);
+        let given = given
+            .iter()
+            .map(|fact| body_of(&fact.record))
+            .rfind(of_number);
+        holds &=
+            given.map(|body| body["value"].clone()) == opened.public_value.clone().map(Value::from);
         match holds {
             true => Ok(()),
-            false => Err(tampered(trial, None, "a registration is not the one that was committed to")),
+            false => Err(tampered(
+                trial,
+                None,
+                "a registration is not the one that was committed to",
+            )),
         }
     }
 

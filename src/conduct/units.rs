@@ -31,7 +31,7 @@ pub fn read(value: &Value) -> Result<Vec<DrawUnit>, Refusal> {
     let read = Object::open(value, "", &faults).map(|object| {
         let units = scheme::units(&object, &faults);
         object.finish();
-        if units.is_empty() || units.len() > MOST {
+        if (units.is_empty() && faults.is_empty()) || units.len() > MOST {
             object.fault("units", format!("must list from 1 to {MOST} units"));
         }
         for (i, unit) in units.iter().enumerate() {

@@ -32,7 +32,11 @@ pub(super) fn boundaries(service: &Service) -> Result<BTreeMap<String, Boundary>
             .ok_or_else(|| tampered(INSTALLATION, Some(1), "it does not say how it began"))?;
         service.check_fact(tx, INSTALLATION, &fact)?;
         let mut found = BTreeMap::new();
-        for (ledger, told) in body_of(&fact.record)["ledgers"].as_object().into_iter().flatten() {
+        for (ledger, told) in body_of(&fact.record)["ledgers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
             let root = told["root"].as_str().and_then(from_hex);
             let (Some(size), Some(root)) = (told["size"].as_i64(), root) else {
                 return Err(tampered(INSTALLATION, Some(1), "its record cannot be read"));
@@ -45,11 +49,13 @@ pub(super) fn boundaries(service: &Service) -> Result<BTreeMap<String, Boundary>
 
 /// Takes the database over.
 pub(super) fn run(service: &Service) -> Result<(), Refusal> {
-    let trials = service.store.read(|tx| tx.list_trials(None, None, i64::MAX))?;
+    let trials = service
+        .store
+        .read(|tx| tx.list_trials(None, None, i64::MAX))?;
     for trial in &trials {
         checkpoint::grow_all(service, &trial.id)?;
     }
-    service.store.write(|tx| {
+    service.store.long().write(|tx| {
         tx.lock_installation(super::SECRET_KEY)?;
         if tx.has_installation_ledger()? {
             return Ok(());
@@ -63,6 +69,7 @@ fn begin(tx: &mut Tx, service: &Service) -> Result<(), Refusal> {
     let hand = Caller::command_line(Role::Administrator);
     let trials = tx.list_trials(None, None, i64::MAX)?;
     let mut ledgers = Map::new();
+    let mut boundaries = BTreeMap::new();
     for trial in &trials {
         tx.lock_trial(&trial.id)?;
         let size = tx.last_sequence(&trial.id)?;
@@ -71,9 +78,14 @@ fn begin(tx: &mut Tx, service: &Service) -> Result<(), Refusal> {
             continue;
         }
         let signed = checkpoint::sign_at(tx, service, &trial.id, size)?;
-        let told = json!({"size": size, "root": hex::encode(signed.root)});
+        let root = signed.root.as_slice().try_into();
+        let root = root.map_err(|_| tampered(&trial.id, None, "a root is not of 32 bytes"))?;
+        boundaries.insert(trial.id.clone(), Boundary { size, root });
+        let told = json!({"size": size, "root": hex::encode(root)});
         ledgers.insert(trial.id.clone(), told);
     }
+    // From here on records are read as of release 0.1.
+    service.set_boundaries(boundaries);
     let keys = tx.list_keys(None, None, i64::MAX)?;
     let from = (!trials.is_empty() || !keys.is_empty()).then_some("0.1");
     tx.insert_installation_ledger(service.clock.now().naive_utc())?;
@@ -125,7 +137,10 @@ fn adopt_keys(
         let mut at = key;
         // Each key was made after its parent: no chain is longer than the list.
         for _ in 0..keys.len() {
-            match keys.iter().find(|other| Some(&other.id) == at.created_by.as_ref()) {
+            match keys
+                .iter()
+                .find(|other| Some(&other.id) == at.created_by.as_ref())
+            {
                 Some(parent) => at = parent,
                 None => break,
             }

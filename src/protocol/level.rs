@@ -43,8 +43,10 @@ pub fn skeleton(level: &str) -> String {
     let folded: String = unicode_security::skeleton(&shown)
         .flat_map(char::to_lowercase)
         .collect();
-    // What case folding makes may be confusable again: a capital I and a small l.
-    unicode_security::skeleton(&folded).collect()
+    // What case folding makes may be confusable again; and a capital I, which is folded to i, looks like l.
+    unicode_security::skeleton(&folded)
+        .map(|c| if c == 'i' { 'l' } else { c })
+        .collect()
 }
 
 /// Characters that show nothing wherever they stand: Default_Ignorable_Code_Point of Unicode, and blanks
@@ -92,7 +94,12 @@ mod tests {
 
     #[test]
     fn white_space_of_any_kind_is_one_plain_space() {
-        for text in ["Vejle\u{a0}Midt", "Vejle\u{2009}Midt", "Vejle  Midt", " Vejle\tMidt "] {
+        for text in [
+            "Vejle\u{a0}Midt",
+            "Vejle\u{2009}Midt",
+            "Vejle  Midt",
+            " Vejle\tMidt ",
+        ] {
             assert_eq!(folded(text), "Vejle Midt");
         }
     }

@@ -1,8 +1,8 @@
 //! From TOML, JSON or a parsed document to a [`Protocol`], or to every fault of it.
 
 use super::{
-    Analysis, Arm, CitizenScheme, EligibilityRule, Endpoint, Factor, FactorKind, Protocol, Randomization,
-    SampleSize, Unit, canonical, check,
+    Analysis, Arm, CitizenScheme, EligibilityRule, Endpoint, Factor, FactorKind, Protocol,
+    Randomization, SampleSize, Unit, canonical, check,
 };
 use crate::document::{Faults, Field, Identifier, Invalid, Object};
 use serde_json::Value;
@@ -15,16 +15,15 @@ const MOST_BACKDATED: u32 = 7;
 
 /// Reads a protocol written in JSON.
 pub fn from_json(text: &str) -> Result<Protocol, Vec<Invalid>> {
-    let value: Value = crate::document::parse(text.as_bytes()).map_err(|fault| {
-        vec![Invalid::new("", fault.to_string())]
-    })?;
+    let value: Value = crate::document::parse(text.as_bytes())
+        .map_err(|fault| vec![Invalid::new("", fault.to_string())])?;
     from_value(value)
 }
 
 /// Reads the canonical text of a protocol that was taken before.
 pub fn from_stored(text: &str) -> Result<Protocol, Vec<Invalid>> {
-    let document: Value = serde_json::from_str(text)
-        .map_err(|_| vec![Invalid::new("", "is not JSON any more")])?;
+    let document: Value =
+        serde_json::from_str(text).map_err(|_| vec![Invalid::new("", "is not JSON any more")])?;
     read_all(document, Faults::trusting())
 }
 
@@ -193,12 +192,17 @@ impl Factor {
         let levels = object.values::<String>("levels");
         let open_levels = object.optional::<bool>("open_levels").unwrap_or(false);
         let stratify = object.optional::<bool>("stratify").unwrap_or(false);
-        let codes = object.has("codes").then(|| object.values::<String>("codes"));
+        let codes = object
+            .has("codes")
+            .then(|| object.values::<String>("codes"));
         object.finish();
         if codes.is_some() && !(open_levels && kind == FactorKind::Level) {
             object.fault("codes", "hold a factor with open_levels");
         }
-        if codes.as_ref().is_some_and(|codes| codes.is_empty() || codes.len() > 10_000) {
+        if codes
+            .as_ref()
+            .is_some_and(|codes| codes.is_empty() || codes.len() > 10_000)
+        {
             object.fault("codes", "must list from 1 to 10000 levels");
         }
         Some(Self {

@@ -1,10 +1,42 @@
 //! Erasure: the only queries that take anything out. Triggers let nobody else do so.
 
+use super::connection::Link;
 use super::schema::{citizens, erasures, facts, idempotent_answers, participants, unit_lists};
-use super::{StoreError, Tx, each};
+use super::{Address, Store, StoreError, Tx, each};
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use std::collections::HashSet;
+use std::time::Duration;
+
+impl Store {
+    /// On SQLite: brings the write-ahead log into the file and empties it, again and again until no reader
+    /// holds it; false where one did to the end.
+    pub fn truncate_log(&self, patience: Duration) -> Result<bool, StoreError> {
+        let Address::Sqlite(_) = self.address() else {
+            return Ok(true);
+        };
+        #[derive(diesel::QueryableByName)]
+        struct Outcome {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            busy: i32,
+        }
+        let begun = std::time::Instant::now();
+        loop {
+            let outcome = self.alone(|tx| match tx.connection() {
+                Link::Sqlite(c) => Ok(diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)")
+                    .get_result::<Outcome>(c)?),
+                Link::Postgres(_) => Ok(Outcome { busy: 0 }),
+            })?;
+            if outcome.busy == 0 {
+                return Ok(true);
+            }
+            if begun.elapsed() >= patience {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
 
 impl Tx<'_> {
     /// Whether there are facts about a person.
@@ -12,6 +44,7 @@ impl Tx<'_> {
         let facts: i64 = each!(self, c => facts::table
             .filter(facts::trial_id.eq(trial))
             .filter(facts::participant_id.eq(person))
+            .filter(facts::kind.eq_any(["screening", "draw", "enrolment"]))
             .count()
             .get_result(c))?;
         Ok(facts > 0)
@@ -90,14 +123,13 @@ impl Tx<'_> {
     /// answer that names them. The draw stays on file as a fact, and its index is never handed out
     /// again.
     pub fn delete_person(&mut self, trial: &str, person: &str) -> Result<(), StoreError> {
-        // An id is hexadecimal digits and hyphens: no sign of it means anything in a pattern.
-        let naming = format!("%\"{person}\"%");
         each!(self, c => {
             let link = citizens::table
                 .filter(citizens::trial_id.eq(trial))
                 .filter(citizens::person_id.eq(person));
             diesel::delete(link).execute(c)?;
-            let answers = idempotent_answers::table.filter(idempotent_answers::answer.like(naming));
+            let answers = idempotent_answers::table
+                .filter(idempotent_answers::participant_id.eq(person));
             diesel::delete(answers).execute(c)?;
             diesel::delete(participants::table.find((trial, person))).execute(c)?
         });

@@ -32,6 +32,15 @@ impl Tx<'_> {
         Ok(0)
     }
 
+    /// The streams of a trial with their next indexes.
+    pub fn list_strata(&mut self, trial: &str) -> Result<Vec<(String, i64)>, StoreError> {
+        Ok(each!(self, c => strata::table
+            .filter(strata::trial_id.eq(trial))
+            .order(strata::label)
+            .select((strata::label, strata::next_index))
+            .load(c))?)
+    }
+
     /// Takes `count` numbers of the trial's record sequence and returns the first of them. Numbers
     /// are in commit order, because the head stays locked until the transaction ends: take it last.
     pub fn take_sequence(&mut self, trial: &str, count: i64) -> Result<i64, StoreError> {

@@ -16,6 +16,8 @@ impl Store {
         // diesel opens a transaction for each migration itself: this one runs outside of ours.
         self.alone(|tx| {
             if tx.is_postgres() {
+                // Other copies may be at it, and large tables take their time.
+                tx.execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
                 tx.execute(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
             }
             let run = match tx.connection() {
@@ -25,6 +27,7 @@ impl Store {
             .map_err(|fault| StoreError::Migration(fault.to_string()));
             if tx.is_postgres() {
                 tx.execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?;
+                tx.throw_away();
             }
             run
         })

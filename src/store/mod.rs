@@ -22,6 +22,7 @@ mod schema;
 mod transaction;
 mod trials;
 mod units;
+mod watch;
 
 pub use analyses::{AnalysisRow, ResultRow};
 pub use answers::AnswerRow;

@@ -1,10 +1,11 @@
 //! Transactions with a name for what they do: `read` and `write`.
 
 use super::connection::{Address, Link, Manager, Pooled, StoreError};
+use super::watch::Watch;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{Pool, PooledConnection};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,16 @@ impl Failure for StoreError {
 
 /// The database.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Inner>, Patience);
+
+/// How long transactions may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// As requests and the writer.
+    Request,
+    /// As long as they take: jobs, exports, checks.
+    Long,
+}
 
 struct Inner {
     pool: Pool<Manager>,
@@ -33,7 +43,13 @@ struct Inner {
     /// SQLite takes one writer at a time: within the process they queue here, in order, instead of
     /// polling for its lock.
     gate: Option<Mutex<()>>,
+    watch: Arc<Watch>,
+    /// Longest wait for a lock, and longest statement; none where there is no limit.
+    wait: Duration,
+    statement: Option<Duration>,
     retries: AtomicU64,
+    /// The last write found no room on the disk.
+    full: AtomicBool,
 }
 
 /// An open transaction; the queries of the other files of this module are its methods.
@@ -50,6 +66,11 @@ impl Tx<'_> {
         matches!(self.pooled.link, Link::Postgres(_))
     }
 
+    /// Makes the pool throw this connection away: its settings are not those of the others.
+    pub(super) fn throw_away(&mut self) {
+        self.pooled.generation = u64::MAX;
+    }
+
     pub(super) fn execute(&mut self, sql: &str) -> Result<(), StoreError> {
         match &mut self.pooled.link {
             Link::Postgres(link) => link.batch_execute(sql),
@@ -61,7 +82,13 @@ impl Tx<'_> {
 
 impl Store {
     /// Opens the database at this address; an SQLite file and its folder are made where missing.
-    pub fn open(url: &str, connections: u32, wait: Duration) -> Result<Self, StoreError> {
+    /// A statement of a request takes at most `statement` (no limit where it is zero).
+    pub fn open(
+        url: &str,
+        connections: u32,
+        wait: Duration,
+        statement: Duration,
+    ) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
         if let Address::Sqlite(path) = &address
             && let Some(folder) = path.parent()
@@ -76,7 +103,11 @@ impl Store {
                 .open(path)
                 .map_err(unreachable)?;
         }
-        let manager = Manager::new(address.clone(), wait);
+        let watch = match &address {
+            Address::Postgres(_) => Watch::start(),
+            Address::Sqlite(_) => Arc::default(),
+        };
+        let manager = Manager::new(address.clone(), wait, statement, watch.clone());
         let gate = manager.is_sqlite().then(|| Mutex::new(()));
         let pool = Pool::builder()
             .max_size(connections)
@@ -86,12 +117,32 @@ impl Store {
             .test_on_check_out(false)
             .build(manager)
             .map_err(|fault| StoreError::Unreachable(fault.to_string()))?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             pool,
             address,
             gate,
+            watch,
+            wait,
+            statement: (!statement.is_zero()).then_some(statement),
             retries: AtomicU64::new(0),
-        })))
+            full: AtomicBool::new(false),
+        };
+        Ok(Self(Arc::new(inner), Patience::Request))
+    }
+
+    /// The same database, for what takes as long as it takes.
+    pub fn long(&self) -> Self {
+        Self(self.0.clone(), Patience::Long)
+    }
+
+    /// How long a transaction may last before its connection is given up.
+    fn limit(&self, writes: bool) -> Option<Duration> {
+        const GRACE: Duration = Duration::from_secs(5);
+        let statement = self.0.statement.filter(|_| self.1 == Patience::Request)?;
+        Some(match writes {
+            true => self.0.wait + GRACE,
+            false => statement + GRACE,
+        })
     }
 
     pub fn address(&self) -> &Address {
@@ -103,11 +154,53 @@ impl Store {
         self.0.retries.load(Ordering::Relaxed)
     }
 
+    /// Whether writes find room: where the last one did not, a small one is tried.
+    pub fn has_room(&self) -> bool {
+        if !self.0.full.load(Ordering::Relaxed) {
+            return true;
+        }
+        let tried: Result<(), StoreError> = self.write(|tx| {
+            const PROBE: &str = "probe";
+            match tx.find_installation(PROBE)? {
+                Some(before) => {
+                    let other = if before == "0" { "1" } else { "0" };
+                    tx.update_installation(PROBE, other)
+                }
+                None => tx.insert_installation(PROBE, "0"),
+            }
+        });
+        tried.is_ok()
+    }
+
+    /// Copies an SQLite database into a new file, as it is at one moment; others go on reading and writing.
+    pub fn copy_into(&self, file: &std::path::Path) -> Result<(), StoreError> {
+        let Some(path) = file.to_str().filter(|path| !path.contains('\'')) else {
+            let detail = "cannot be written to: its name must be UTF-8 without quotation marks";
+            return Err(StoreError::Address(detail.into()));
+        };
+        // Made first, so that nobody else can read it meanwhile.
+        std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(file)
+            .map_err(|fault| StoreError::Unreachable(fault.to_string()))?;
+        self.alone(|tx| tx.execute(&format!("VACUUM INTO '{path}'")))
+    }
+
     fn connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
-        self.0
-            .pool
-            .get()
-            .map_err(|fault| StoreError::Unreachable(fault.to_string()))
+        loop {
+            let mut pooled = self
+                .0
+                .pool
+                .get()
+                .map_err(|fault| StoreError::Unreachable(fault.to_string()))?;
+            if pooled.generation == self.0.watch.generation() {
+                return Ok(pooled);
+            }
+            // Another one as old was given up: this one may be lost as well.
+            pooled.broken = true;
+        }
     }
 
     /// Runs the body on a connection outside of any transaction of ours.
@@ -127,9 +220,15 @@ impl Store {
     /// Reads one moment of the database.
     pub fn read<T, E: Failure>(&self, body: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
         let mut pooled = self.connection()?;
-        let begin = match pooled.link {
-            Link::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Link::Sqlite(_) => "BEGIN DEFERRED",
+        let _watched = self.0.watch.over(pooled.socket.as_ref(), self.limit(false));
+        let begin = match (&pooled.link, self.1) {
+            (Link::Postgres(_), Patience::Request) => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            }
+            (Link::Postgres(_), Patience::Long) => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0"
+            }
+            (Link::Sqlite(_), _) => "BEGIN DEFERRED",
         };
         run(&mut pooled, begin, body)
     }
@@ -148,11 +247,23 @@ impl Store {
         let mut attempt = 1;
         loop {
             let mut pooled = self.connection()?;
-            let begin = match pooled.link {
-                Link::Postgres(_) => "BEGIN ISOLATION LEVEL READ COMMITTED",
-                Link::Sqlite(_) => "BEGIN IMMEDIATE",
+            let begin = match (&pooled.link, self.1) {
+                (Link::Postgres(_), Patience::Request) => "BEGIN ISOLATION LEVEL READ COMMITTED",
+                (Link::Postgres(_), Patience::Long) => {
+                    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0"
+                }
+                (Link::Sqlite(_), _) => "BEGIN IMMEDIATE",
             };
+            let watched = self.0.watch.over(pooled.socket.as_ref(), self.limit(true));
             let outcome = run(&mut pooled, begin, &mut body);
+            drop(watched);
+            match &outcome {
+                Ok(_) => self.0.full.store(false, Ordering::Relaxed),
+                Err(error) if matches!(error.of_store(), Some(StoreError::Full(_))) => {
+                    self.0.full.store(true, Ordering::Relaxed);
+                }
+                Err(_) => {}
+            }
             let lost =
                 matches!(&outcome, Err(e) if matches!(e.of_store(), Some(StoreError::Race(_))));
             if !lost || attempt == ATTEMPTS {

@@ -271,6 +271,19 @@ impl Tx<'_> {
         })
     }
 
+    /// The state of a trial's minimization, to look at.
+    pub fn find_minimization(
+        &mut self,
+        trial: &str,
+        registration: i32,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(each!(self, c => minimizations::table
+            .find((trial, registration))
+            .select(minimizations::state)
+            .first(c)
+            .optional())?)
+    }
+
     /// Inserts the first state of a minimization. Where another transaction does so at the same
     /// moment, the primary key makes one of the two run again.
     pub fn insert_minimization(

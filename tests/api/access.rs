@@ -1,7 +1,7 @@
 //! Every route against every role.
 
 use crate::on_both;
-use crate::support::{Client, TestApp, citizen, enrol};
+use crate::support::{TestApp, citizen, enrol};
 use lodkast::access::Role;
 use serde_json::json;
 
@@ -122,8 +122,47 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("GET", "/v1/keys", &[Administrator]),
     (
         "POST",
-        "/v1/keys/requests/{request}/approval",
+        "/v1/keys/{key}/rotation",
+        &[
+            Administrator,
+            Enroller,
+            Source,
+            Statistician,
+            Monitor,
+            Auditor,
+        ],
+    ),
+    ("GET", "/v1/persons", &[Administrator]),
+    ("POST", "/v1/persons", &[Administrator]),
+    ("GET", "/v1/requests", &[Administrator]),
+    ("POST", "/v1/requests", &[Administrator]),
+    ("GET", "/v1/requests/{request}", &[Administrator]),
+    ("POST", "/v1/requests/{request}/sign", &[Administrator]),
+    ("POST", "/v1/requests/{request}/withdraw", &[Administrator]),
+    (
+        "POST",
+        "/v1/trials/{trial}/factors/{factor}/codes",
         &[Administrator],
+    ),
+    (
+        "GET",
+        "/v1/installation/ledger/checkpoint",
+        &[Administrator, Statistician, Monitor, Auditor],
+    ),
+    (
+        "GET",
+        "/v1/installation/ledger/entries",
+        &[Administrator, Statistician, Monitor, Auditor],
+    ),
+    (
+        "GET",
+        "/v1/installation/ledger/proofs/inclusion",
+        &[Administrator, Statistician, Monitor, Auditor],
+    ),
+    (
+        "GET",
+        "/v1/installation/ledger/proofs/consistency",
+        &[Administrator, Statistician, Monitor, Auditor],
     ),
     ("DELETE", "/v1/keys/{key}", &[Administrator]),
 ];
@@ -178,14 +217,14 @@ on_both! {
         let last = if changed.pop() == Some('0') { '1' } else { '0' };
         changed.push(last);
         for key in ["", "x", "lodk_", &revoked.key, &changed] {
-            let client = Client::new(&app.address, key);
+            let client = app.client(key);
             for (method, path, _) in TABLE {
                 let path = filled(path, "00000000-0000-0000-0000-000000000000");
                 client.send(method, &path, &[], "{}").expect_problem(401, "unauthenticated");
             }
         }
         for (_, path) in OPEN {
-            assert_eq!(Client::new(&app.address, "").get(path).status, 200, "{path}");
+            assert_eq!(app.client("").get(path).status, 200, "{path}");
         }
     }
 
@@ -227,5 +266,6 @@ fn filled(path: &str, participant: &str) -> String {
         .replace("{dataset}", "participants")
         .replace("{analysis}", "none")
         .replace("{request}", "none")
+        .replace("{factor}", "site")
         .replace("{key}", "none")
 }

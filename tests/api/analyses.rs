@@ -174,7 +174,9 @@ on_both! {
             }
             assert!(!blind.text.contains(",physical,"), "{set}");
             let open = monitor.get(&path);
-            assert_eq!(open.text.lines().count(), blind.text.lines().count(), "{set}");
+            if set != "dictionary" {
+                assert_eq!(open.text.lines().count(), blind.text.lines().count(), "{set}");
+            }
         }
         let open = monitor.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}"));
         assert!(open.text.starts_with("participant,arm,"), "{}", open.text);
@@ -189,7 +191,7 @@ on_both! {
         let frozen = cut(&statistician);
         assert_eq!(analyse(&statistician, &frozen)["result"]["estimates"], json!([]));
         let file = statistician.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}"));
-        assert_eq!(file.text.lines().next(), Some("participant,enrolled_on,target_group,site,age"));
+        assert_eq!(file.text.lines().next(), Some("participant,drawn_week,site,target_group,age,followed"));
     }
 
     fn blinded_ids_are_no_ids_of_those_who_enrol(app: &TestApp) {
@@ -201,15 +203,19 @@ on_both! {
         let blinded = [
             statistician.get(&format!("{TRIAL}/exports/participants.csv?data_cut={frozen}")).text,
             statistician.get(&format!("{TRIAL}/exports/outcomes.csv?data_cut={frozen}")).text,
-            statistician.get(&format!("{TRIAL}/outcomes?limit=1000")).text,
+            statistician.get(&format!("{TRIAL}/outcomes?limit=1000&data_cut={frozen}")).text,
         ];
         for participant in listed["items"].as_array().unwrap() {
             let id = participant["participant"].as_str().unwrap();
             assert!(blinded.iter().all(|text| !text.contains(id)), "{id}");
         }
-        // One participant has one blinded id in every data set.
-        let id = blinded[1].lines().nth(1).unwrap().split(',').nth(1).unwrap();
+        // One participant has one blinded id in every data set of a cut, and another in the next cut.
+        let id = blinded[1].lines().nth(1).unwrap().split(',').next().unwrap();
         assert!(blinded[0].contains(id) && blinded[2].contains(id), "{id}");
+        let later = cut(&statistician);
+        let again = statistician.get(&format!("{TRIAL}/exports/outcomes.csv?data_cut={later}"));
+        assert!(later != frozen && !again.text.contains(id), "{}", again.text);
+        assert_eq!(again.text.lines().count(), blinded[1].lines().count());
     }
 
     fn an_export_analysed_as_a_file_gives_the_same_estimates(app: &TestApp) {

@@ -1,7 +1,7 @@
 //! Enrolling citizens.
 
 use crate::on_both;
-use crate::support::{SITE, TRIAL, TestApp, citizen, enrol, invalid, protocol};
+use crate::support::{Client, SITE, TRIAL, TestApp, citizen, enrol, invalid, protocol};
 use lodkast::access::Role;
 use serde_json::json;
 
@@ -71,7 +71,8 @@ on_both! {
             "arm": "digital",
             "surprise": 1,
         });
-        let problem = app.enroller().post(&path(), &request).expect_problem(422, "invalid-request");
+        let enroller = Client::new(&app.address, &app.enroller().key);
+        let problem = enroller.post(&path(), &request).expect_problem(422, "invalid-request");
         let mut fields = invalid(&problem);
         fields.sort_unstable();
         assert_eq!(fields, [
@@ -136,7 +137,9 @@ on_both! {
     }
 
     fn a_reference_of_the_callers_own_serves_as_well(app: &TestApp) {
-        app.enrolling();
+        let mut protocol = protocol();
+        protocol["citizen_scheme"] = json!("reference");
+        app.enrolling_with(&protocol);
         let enroller = app.enroller();
         let mut request = citizen("x");
         request["citizen"] = json!({"scheme": "reference", "value": "case 17"});

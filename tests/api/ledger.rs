@@ -90,7 +90,7 @@ on_both! {
         assert_eq!((signed.size, signed.root), (2, hash(&first["root"])));
         assert_eq!(signed.origin, first["origin"].as_str().unwrap());
         assert_eq!(head(&administrator), first, "nothing came: it is the same");
-        enrol(&app.enroller(), &citizen(&number(1)));
+        enrol(&app.caseworker(), &citizen(&number(1)));
         let second = head(&administrator);
         assert_eq!(second["size"], 4);
         is_proved_to_go_on(&administrator, &first, &second);
@@ -101,7 +101,7 @@ on_both! {
 
     fn every_tree_of_a_growing_ledger_is_proved(app: &TestApp) {
         let administrator = app.enrolling();
-        let participant = enrol(&app.enroller(), &citizen(&number(1)));
+        let participant = enrol(&app.caseworker(), &citizen(&number(1)));
         let source = app.source();
         let mut heads = vec![head(&administrator)];
         // Over the edges of the kept nodes: 256, 512, 768 leaves.
@@ -122,7 +122,7 @@ on_both! {
 
     fn checkpoints_are_signed_and_proved_while_facts_are_written(app: &TestApp) {
         let administrator = app.enrolling();
-        let participant = enrol(&app.enroller(), &citizen(&number(1)));
+        let participant = enrol(&app.caseworker(), &citizen(&number(1)));
         let source = app.source();
         let done = std::sync::atomic::AtomicBool::new(false);
         let heads: Vec<Value> = std::thread::scope(|scope| {
@@ -176,7 +176,7 @@ on_both! {
 
     fn the_database_refuses_to_change_or_delete_what_stands(app: &TestApp) {
         let administrator = app.enrolling();
-        let participant = enrol(&app.enroller(), &citizen(&number(1)));
+        let participant = enrol(&app.caseworker(), &citizen(&number(1)));
         let records: Vec<Value> =
             (0..300).map(|n| conversation(&format!("c{n}"), &participant)).collect();
         app.source().post_lines(&format!("{TRIAL}/conversations"), &records).expect(200);
@@ -358,18 +358,17 @@ fn citizens_are_erased_by_their_number() {
 fn a_status_that_the_ledger_does_not_know_opens_nothing_and_a_shorter_ledger_is_not_signed() {
     let app = TestApp::sqlite();
     let administrator = app.enrolling();
-    enrol(&app.enroller(), &citizen(&number(1)));
+    enrol(&app.caseworker(), &citizen(&number(1)));
     head(&administrator);
     run(&app, "UPDATE trials SET status = 'unblinded'").unwrap();
-    assert_eq!(administrator.get(&format!("{TRIAL}/bundle")).status, 500);
+    administrator
+        .get(&format!("{TRIAL}/bundle"))
+        .expect_problem(500, "ledger-does-not-verify");
     run(&app, "UPDATE trials SET status = 'enrolling'").unwrap();
     run(&app, "UPDATE ledger_heads SET next_sequence = 3").unwrap();
-    assert_eq!(
-        administrator
-            .get(&format!("{TRIAL}/ledger/checkpoint"))
-            .status,
-        500
-    );
+    administrator
+        .get(&format!("{TRIAL}/ledger/checkpoint"))
+        .expect_problem(500, "ledger-does-not-verify");
     run(&app, "UPDATE ledger_heads SET next_sequence = 5").unwrap();
     head(&administrator);
 }

@@ -1,13 +1,13 @@
 //! Health, measurements, documents, request ids.
 
 use crate::on_both;
-use crate::support::{Client, TRIAL, TestApp, citizen, enrol};
+use crate::support::{TRIAL, TestApp, citizen, enrol};
 
 on_both! {
     fn health_measurements_and_documents_are_there(app: &TestApp) {
         app.enrolling();
         enrol(&app.enroller(), &citizen("010190-1234"));
-        let anybody = Client::new(&app.address, "");
+        let anybody = app.client("");
         assert_eq!(anybody.get("/healthz")["status"], "alive");
         assert_eq!(anybody.get("/readyz")["status"], "ready");
         let metrics = anybody.get("/metrics").text;

@@ -1,7 +1,7 @@
 //! Drafts, registration, status.
 
 use crate::on_both;
-use crate::support::{TRIAL, TestApp, citizen, enrol, invalid, protocol};
+use crate::support::{TRIAL, TestApp, citizen, enrol, invalid, protocol, shipped_protocol};
 use serde_json::json;
 
 on_both! {
@@ -12,7 +12,7 @@ on_both! {
         let made = administrator.send("POST", "/v1/trials", &headers, toml).expect(201);
         assert_eq!(made["status"], "draft");
         let canonical = lodkast::protocol::canonical::to_string;
-        assert_eq!(canonical(&made["protocol"]), canonical(&protocol()));
+        assert_eq!(canonical(&made["protocol"]), canonical(&shipped_protocol()));
         administrator.post("/v1/trials", &protocol()).expect_problem(409, "trial-exists");
     }
 

@@ -61,7 +61,7 @@ on_both! {
         to(&app.administrator(), "unblinded").expect_problem(409, "second-person");
         let wish = json!({"role": "administrator", "name": "Carl"});
         let made = administrator.post("/v1/keys", &wish).expect(201);
-        let child = Client::new(&app.address, made["key"].as_str().unwrap());
+        let child = app.client(made["key"].as_str().unwrap());
         to(&child, "unblinded").expect_problem(409, "second-person");
         assert_eq!(administrator.get(TRIAL)["status"], "locked");
         let other = app.key(Role::Administrator, "Bent", None, &[]);

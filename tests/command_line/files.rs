@@ -293,6 +293,7 @@ fn an_import_and_an_export_go_there_and_back() {
     let service = installation.serve();
     let mut external = protocol();
     external["randomization"] = json!({"method": "external"});
+    external["citizen_scheme"] = json!("reference");
     let client = service.client(&admin);
     client.post("/v1/trials", &external).expect(201);
     client
@@ -408,12 +409,14 @@ extracted_on = "2026-01-01"
             .lines()
             .nth(1)
             .unwrap()
-            .contains(",digital,2025-01-06,")
+            .contains(",digital,2025-01-06,1,")
     );
     assert_eq!(read("open/outcomes.csv").lines().count(), 2);
     assert!(folder.join("open/conversations.csv").exists());
     assert!(!folder.join("blind/conversations.csv").exists());
-    assert!(read("blind/dictionary.csv").contains("after unblinding"));
+    assert!(!read("blind/participants.csv").contains("2025-01-06"));
+    assert!(read("blind/dictionary.csv").contains("coarsening,week to month"));
+    assert!(read("open/dictionary.csv").contains("participants,enrolment_order,"));
     assert!(refused(&export("x", Some(&admin)), 2).contains("exports:read"));
 
     let data = folder.join("open/participants.csv").display().to_string();

@@ -1,11 +1,17 @@
 //! The service as a process: restarts, kills, keys, logs.
 
 use super::{Installation, refused};
-use crate::support::{Client, TRIAL, citizen, conversation, enrol, number, protocol};
+use crate::support::{Client, TRIAL, citizen, conversation, enrol, number, protocol, today};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The same conversation, held at this moment.
+fn now(mut conversation: serde_json::Value) -> serde_json::Value {
+    conversation["scheduled_at"] = json!(lodkast::clock::Clock::system().now());
+    conversation
+}
 
 fn open_trial(administrator: &Client) {
     administrator.post("/v1/trials", &protocol()).expect(201);
@@ -29,8 +35,8 @@ fn enrol_until_the_end(client: &Client, stop: impl FnOnce()) -> BTreeMap<usize, 
                     let mut told = BTreeMap::new();
                     for i in 0..900 {
                         let n = thread * 1_000 + i;
-                        let Some(answer) =
-                            client.try_post(&format!("{TRIAL}/enrolments"), &citizen(&number(n)))
+                        let Some(answer) = client
+                            .try_post(&format!("{TRIAL}/enrolments"), &today(citizen(&number(n))))
                         else {
                             break;
                         };
@@ -79,7 +85,7 @@ fn nothing_acknowledged_is_lost(installation: &Installation, signal: &str) {
     let client = service.client(&enroller);
     for (n, arm) in &told {
         let again = client
-            .post(&format!("{TRIAL}/enrolments"), &citizen(&number(*n)))
+            .post(&format!("{TRIAL}/enrolments"), &today(citizen(&number(*n))))
             .expect(200);
         assert_eq!(again["arm"], *arm, "citizen {n}");
     }
@@ -116,9 +122,9 @@ fn a_body_in_flight_is_answered_to_its_end_at_sigterm_and_sigint() {
         );
         let service = installation.serve();
         open_trial(&service.client(&admin));
-        let participant = enrol(&service.client(&enroller), &citizen("010190-1234"));
+        let participant = enrol(&service.client(&enroller), &today(citizen("010190-1234")));
         let records: Vec<_> = (0..12_000)
-            .map(|n| conversation(&format!("c{n}"), &participant))
+            .map(|n| now(conversation(&format!("c{n}"), &participant)))
             .collect();
         let client = service.client(&source);
         let posting = std::thread::spawn(move || {
@@ -147,7 +153,7 @@ fn the_log_at_its_finest_holds_no_citizens_number_no_key_and_no_seed() {
     let service = installation.serve();
     open_trial(&service.client(&admin));
     let client = service.client(&enroller);
-    let participant = enrol(&client, &citizen("010190-1234"));
+    let participant = enrol(&client, &today(citizen("010190-1234")));
     client
         .post(
             &format!("{TRIAL}/enrolments"),
@@ -172,7 +178,7 @@ fn the_log_at_its_finest_holds_no_citizens_number_no_key_and_no_seed() {
     let path = format!("{TRIAL}/conversations");
     service
         .client(&source)
-        .post(&path, &conversation("c1", &participant))
+        .post(&path, &now(conversation("c1", &participant)))
         .expect(201);
     service
         .client("lodk_0101901234")

@@ -2,7 +2,7 @@
 //! erasure; and what a trace log holds of a draw.
 
 use super::{Installation, lodkast, printed, refused};
-use crate::support::{Client, TRIAL, citizen, number, protocol};
+use crate::support::{Client, TRIAL, citizen, number, protocol, today};
 use lodkast::ledger::note::{Note, VerifierKey};
 use serde_json::{Value, json};
 use std::fs;
@@ -14,6 +14,11 @@ const ID: &str = "digital-conversations";
 fn protocol_by_blocks() -> Value {
     let mut protocol = protocol();
     protocol["randomization"] = json!({"method": "permuted_blocks", "block_sizes": [4, 6]});
+    // Followed up at once, so that the trial can be locked on the day on which it is drawn.
+    protocol["endpoints"] = json!([{"id": "score", "kind": "continuous", "from": "reported"}]);
+    protocol["analysis"] =
+        json!({"primary": "score", "hypothesis": "superiority", "alpha": 0.05, "sides": 2});
+    protocol.as_object_mut().unwrap().remove("sample_size");
     protocol
 }
 
@@ -35,12 +40,8 @@ fn open(administrator: &Client) -> Value {
 
 fn enrol(enroller: &Client, numbers: std::ops::Range<usize>) {
     for n in numbers {
-        let mut request = citizen(&number(n));
-        // The follow-up of 30 weeks is over.
-        let day = lodkast::clock::Clock::system().today() - chrono::Days::new(300);
-        request["enrolled_on"] = json!(day);
         enroller
-            .post(&format!("{TRIAL}/enrolments"), &request)
+            .post(&format!("{TRIAL}/enrolments"), &today(citizen(&number(n))))
             .expect(201);
     }
 }
@@ -308,8 +309,11 @@ fn the_secret_key_is_exchanged_and_everything_goes_on(installation: &Installatio
     let registered = open(&administrator);
     let enroller = service.client(&erik);
     enrol(&enroller, 0..10);
-    let known =
-        enroller.post_with_key(&format!("{TRIAL}/enrolments"), "once", &citizen(&number(3)));
+    let known = enroller.post_with_key(
+        &format!("{TRIAL}/enrolments"),
+        "once",
+        &today(citizen(&number(3))),
+    );
     let head = administrator
         .get(&format!("{TRIAL}/ledger/checkpoint"))
         .body;
@@ -340,8 +344,11 @@ fn the_secret_key_is_exchanged_and_everything_goes_on(installation: &Installatio
 
     let service = installation.serve_with(&[("LODKAST_KEY_FILE", &new)]);
     let (administrator, enroller) = (service.client(&first), service.client(&erik));
-    let again =
-        enroller.post_with_key(&format!("{TRIAL}/enrolments"), "once", &citizen(&number(3)));
+    let again = enroller.post_with_key(
+        &format!("{TRIAL}/enrolments"),
+        "once",
+        &today(citizen(&number(3))),
+    );
     assert_eq!((again.status, &again.body), (known.status, &known.body));
     enrol(&enroller, 12..20);
     administrator.post("/v1/trials", &other).expect(201);

@@ -46,6 +46,7 @@ fn protocol() -> Value {
     json!({
         "id": "job-corps",
         "title": "National Job Corps Study",
+        "citizen_scheme": "reference",
         "arms": [
             {"id": "control", "ratio": 2, "control": true},
             {"id": "job_corps", "ratio": 3},

@@ -7,7 +7,7 @@
 
 mod client;
 
-pub use client::{Answer, Client, invalid};
+pub use client::{Answer, Calendar, Client, invalid};
 
 use chrono::{DateTime, Utc};
 use lodkast::access::{Right, Role};
@@ -44,6 +44,7 @@ pub struct TestApp {
     pub clock: Clock,
     pub address: String,
     pub database: String,
+    pub calendar: Calendar,
     running: Option<Running>,
     _folder: tempfile::TempDir,
 }
@@ -98,12 +99,37 @@ impl TestApp {
     /// Another copy of the service, over the same database.
     pub fn another_copy(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::copy(
+        let mut copy = Self::copy(
             self.database.clone(),
             folder,
             self.clock.clone(),
             self.service.secrets.clone(),
             |_| {},
+        );
+        copy.calendar = self.calendar.clone();
+        copy
+    }
+
+    /// A service on a database that is there.
+    pub fn on(url: String, folder: tempfile::TempDir, clock: Clock, secrets: Secrets) -> Self {
+        Self::copy(url, folder, clock, secrets, |_| {})
+    }
+
+    /// Opens the database once more, as a start of the service does.
+    pub fn open_again(&self) -> Result<Service, lodkast::conduct::NotStarted> {
+        let store = Store::open(
+            &self.database,
+            2,
+            Duration::from_secs(20),
+            Duration::from_secs(30),
+        )
+        .unwrap();
+        let secrets = self.service.secrets.clone();
+        Service::open(
+            store,
+            self.clock.clone(),
+            secrets,
+            Config::load(None).unwrap(),
         )
     }
 
@@ -119,15 +145,24 @@ impl TestApp {
         config.database.connections = 6;
         config.database.wait_seconds = 20;
         config.server.workers = 2;
+        // Tests send more wrong keys than anybody else.
+        config.limits.wrong_key_milliseconds = 0;
         change(&mut config);
         let wait = Duration::from_secs(config.database.wait_seconds);
-        let store = Store::open(&url, config.database.connections, wait).unwrap();
+        let store = Store::open(
+            &url,
+            config.database.connections,
+            wait,
+            Duration::from_secs(30),
+        )
+        .unwrap();
         store.migrate().unwrap();
         let service = Service::open(store, clock.clone(), secrets, config).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let running = server::start(service.clone(), listener, false).unwrap();
         let address = format!("http://{}", running.address);
         Self {
+            calendar: Calendar::of(&clock),
             service,
             clock,
             address,
@@ -141,13 +176,33 @@ impl TestApp {
     pub fn key(&self, role: Role, name: &str, trial: Option<&str>, sites: &[&str]) -> Client {
         let sites = sites.iter().map(|site| (*site).to_owned());
         let wish = Wish {
-            role,
-            name: name.into(),
             trial: trial.map(str::to_owned),
             sites: (sites.len() > 0).then(|| sites.collect()),
+            // Tests live through years.
+            expires_at: Some("2040-01-01T00:00:00Z".parse().unwrap()),
+            ..Wish::new(role, name)
         };
         let key = issue_key::by_hand(&self.service, &wish).unwrap();
-        Client::new(&self.address, &key.reveal())
+        self.client(&key.reveal())
+    }
+
+    /// A client with this key, whose enrolments happen on the day that they tell.
+    pub fn client(&self, key: &str) -> Client {
+        Client::of(&self.address, key, &self.calendar)
+    }
+
+    /// Makes a key over HTTP that two persons ask for and sign.
+    pub fn signed_key(&self, asks: &Client, signs: &Client, wish: &Value) -> Client {
+        let key = lodkast::access::KeyText::random();
+        let mut wish = wish.clone();
+        wish["key_id"] = json!(key.id);
+        wish["secret_sha256"] = json!(key.hash());
+        let asked = asks.post("/v1/keys", &wish).expect(202);
+        let made = signs
+            .post(asked["approval"].as_str().unwrap(), &json!({}))
+            .expect(201);
+        assert_eq!(made, json!({"key_id": key.id}));
+        self.client(&key.reveal())
     }
 
     pub fn administrator(&self) -> Client {
@@ -156,6 +211,11 @@ impl TestApp {
 
     pub fn enroller(&self) -> Client {
         self.key(Role::Enroller, "Erik", None, &[])
+    }
+
+    /// An enroller of one site.
+    pub fn caseworker(&self) -> Client {
+        self.key(Role::Enroller, "Ella", None, &[SITE])
     }
 
     pub fn source(&self) -> Client {
@@ -226,8 +286,15 @@ impl Drop for TestApp {
     }
 }
 
-/// The example protocol.
+/// The example protocol, drawing in blocks.
 pub fn protocol() -> Value {
+    let mut protocol = shipped_protocol();
+    protocol["randomization"] = json!({"method": "permuted_blocks", "block_sizes": [4, 6, 8]});
+    protocol
+}
+
+/// The example protocol as it is shipped.
+pub fn shipped_protocol() -> Value {
     let text = include_str!("../../config/protocols/digital-conversations.toml");
     lodkast::protocol::from_toml(text).unwrap().document
 }
@@ -290,6 +357,12 @@ pub fn citizen(number: &str) -> Value {
         },
         "enrolled_on": "2026-01-05",
     })
+}
+
+/// The same request for a citizen who is enrolled today.
+pub fn today(mut request: Value) -> Value {
+    request.as_object_mut().unwrap().remove("enrolled_on");
+    request
 }
 
 /// The n-th number of a citizen born on 1 January 1990.
@@ -367,4 +440,62 @@ fn dump(url: &str) -> Vec<u8> {
         })
         .flat_map(|row| (row.line + "\n").into_bytes())
         .collect()
+}
+
+/// Runs statements on a database, behind the service's back.
+pub fn execute(url: &str, sql: &str) {
+    try_execute(url, sql).unwrap();
+}
+
+pub fn try_execute(url: &str, sql: &str) -> diesel::QueryResult<()> {
+    use diesel::Connection;
+    use diesel::connection::SimpleConnection;
+    match url.strip_prefix("sqlite://") {
+        Some(path) => {
+            let mut connection = diesel::SqliteConnection::establish(path).unwrap();
+            connection.batch_execute("PRAGMA busy_timeout = 20000;")?;
+            connection.batch_execute(sql)
+        }
+        None => diesel::PgConnection::establish(url)
+            .unwrap()
+            .batch_execute(sql),
+    }
+}
+
+diesel::table! {
+    facts (trial_id, sequence) {
+        trial_id -> Text,
+        sequence -> BigInt,
+        record -> Text,
+        salt -> Binary,
+        leaf -> Binary,
+    }
+}
+diesel::table! {
+    analysis_results (analysis_id) { analysis_id -> Text, result -> Nullable<Text>, }
+}
+
+/// A fact: ledger, number, record, salt, leaf.
+pub type Fact = (String, i64, String, Vec<u8>, Vec<u8>);
+
+/// Every fact of a database.
+pub fn facts_of(url: &str) -> Vec<Fact> {
+    use diesel::prelude::*;
+    let query = facts::table.order((facts::trial_id, facts::sequence));
+    match url.strip_prefix("sqlite://") {
+        Some(path) => query.load(&mut diesel::SqliteConnection::establish(path).unwrap()),
+        None => query.load(&mut diesel::PgConnection::establish(url).unwrap()),
+    }
+    .unwrap()
+}
+
+/// Every stored result.
+pub fn results_of(url: &str) -> Vec<(String, Option<String>)> {
+    use diesel::prelude::*;
+    let query = analysis_results::table.order(analysis_results::analysis_id);
+    match url.strip_prefix("sqlite://") {
+        Some(path) => query.load(&mut diesel::SqliteConnection::establish(path).unwrap()),
+        None => query.load(&mut diesel::PgConnection::establish(url).unwrap()),
+    }
+    .unwrap()
 }

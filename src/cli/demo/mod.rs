@@ -113,15 +113,15 @@ fn tell(
     let document = protocol::from_toml(PROTOCOL)
         .map_err(|_| Stopped::failed("the example protocol cannot be read"))?;
     let trial = format!("/v1/trials/{}", document.id);
-    let [administrator, second] = administrators.each_ref().map(|key| Client::new(address, key));
+    let [administrator, second] = administrators
+        .each_ref()
+        .map(|key| Client::new(address, key));
     eprintln!("Registering {}", document.title);
     administrator.post("/v1/trials", &document.document)?;
     let registered = administrator.post(&format!("{trial}/registration"), &json!({}))?;
     eprintln!("  commitment {}", text(&registered, "commitment"));
     let expires_at = text_of_time(end + TimeDelta::days(365));
-    let wish = |role: &str, name: &str| {
-        json!({"role": role, "name": name, "trial": document.id, "expires_at": expires_at})
-    };
+    let wish = |role: &str, name: &str| json!({"role": role, "name": name, "trial": document.id, "expires_at": expires_at});
     let make = |role: &str, name: &str, sites: Option<&[&str]>| {
         let mut wish = wish(role, name);
         wish["sites"] = json!(sites);

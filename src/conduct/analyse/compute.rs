@@ -1,7 +1,7 @@
 //! Computes what was asked, outside of any transaction, once, whatever fails meanwhile.
 
-use crate::analysis::{Dataset, Earlier, Look, Settings, run, run_pooled};
 use crate::access::{Caller, Role};
+use crate::analysis::{Dataset, Earlier, Look, Settings, run, run_pooled};
 use crate::conduct::load_cut::load_cut;
 use crate::conduct::{Refusal, Service};
 use crate::store::{AnalysisRow, ResultRow, StoreError, Tx};
@@ -133,6 +133,7 @@ fn finish(service: &Service, id: &str) -> Result<(), Refusal> {
     let settings = settings(service, &row)?;
     let data = service
         .store
+        .long()
         .read(|tx| load_cut(tx, service, &row.trial_id, row.data_cut))?;
     let registration = service
         .store
@@ -186,11 +187,15 @@ fn earlier_look(
     {
         // One that fails is not known; its own computation tells why.
         match catch_unwind(AssertUnwindSafe(|| finish(service, &before.id))) {
-            Ok(Err(refusal @ (Refusal::Store(_) | Refusal::Tampered { .. }))) => return Err(refusal),
+            Ok(Err(refusal @ (Refusal::Store(_) | Refusal::Tampered { .. }))) => {
+                return Err(refusal);
+            }
             Ok(Ok(())) => {}
             _ => continue,
         }
-        let kept = service.store.read(|tx| super::stored(tx, service, before))?;
+        let kept = service
+            .store
+            .read(|tx| super::stored(tx, service, before))?;
         let Some(text) = kept.and_then(|kept| kept.result) else {
             continue;
         };

@@ -237,7 +237,10 @@ pub(super) fn stored(
         return Ok(Some(result));
     }
     let number = facts.first().map(|fact| fact.sequence);
-    let why = format!("the stored result of analysis {} is not the one that was computed", row.id);
+    let why = format!(
+        "the stored result of analysis {} is not the one that was computed",
+        row.id
+    );
     Err(tampered(&row.trial_id, number, why))
 }
 
