@@ -7,6 +7,7 @@ mod access;
 mod analyses;
 mod bad_input;
 mod bundle;
+mod changed_behind;
 mod concealment;
 mod concurrency;
 mod draw;
