@@ -23,7 +23,9 @@ struct Trial {
 fn trial(app: &TestApp) -> Trial {
     let administrator = app.enrolling();
     let (enroller, source) = (app.caseworker(), app.source());
-    let people: Vec<String> = (0..20).map(|n| enrol(&enroller, &citizen(&number(n)))).collect();
+    let people: Vec<String> = (0..20)
+        .map(|n| enrol(&enroller, &citizen(&number(n))))
+        .collect();
     let jobs: Vec<Value> = people
         .iter()
         .enumerate()
@@ -34,20 +36,35 @@ fn trial(app: &TestApp) -> Trial {
             })
         })
         .collect();
-    source.post_lines(&format!("{TRIAL}/outcomes"), &jobs).expect(200);
+    source
+        .post_lines(&format!("{TRIAL}/outcomes"), &jobs)
+        .expect(200);
     let monitor = app.monitor();
-    let cut = monitor.post(&format!("{TRIAL}/data-cuts"), &json!({})).expect(201)["data_cut"].clone();
-    Trial { administrator, enroller, monitor, cut, people }
+    let cut = monitor
+        .post(&format!("{TRIAL}/data-cuts"), &json!({}))
+        .expect(201)["data_cut"]
+        .clone();
+    Trial {
+        administrator,
+        enroller,
+        monitor,
+        cut,
+        people,
+    }
 }
 
 /// Lets rows be changed that the database itself would keep.
 fn unlock(app: &TestApp) {
     let sql = match app.database.starts_with("sqlite") {
-        true => "DROP TRIGGER facts_are_not_changed; DROP TRIGGER facts_are_not_deleted; \
+        true => {
+            "DROP TRIGGER facts_are_not_changed; DROP TRIGGER facts_are_not_deleted; \
                  DROP TRIGGER facts_are_numbered; DROP TRIGGER facts_are_not_replaced; \
-                 DROP TRIGGER checkpoints_are_not_deleted; DROP TRIGGER ledger_nodes_are_not_changed;",
-        false => "ALTER TABLE facts DISABLE TRIGGER ALL; ALTER TABLE checkpoints DISABLE TRIGGER ALL; \
-                  ALTER TABLE ledger_nodes DISABLE TRIGGER ALL;",
+                 DROP TRIGGER checkpoints_are_not_deleted; DROP TRIGGER ledger_nodes_are_not_changed;"
+        }
+        false => {
+            "ALTER TABLE facts DISABLE TRIGGER ALL; ALTER TABLE checkpoints DISABLE TRIGGER ALL; \
+                  ALTER TABLE ledger_nodes DISABLE TRIGGER ALL;"
+        }
     };
     execute(&app.database, sql);
 }
@@ -65,13 +82,19 @@ fn text(value: &str) -> String {
 
 /// The facts of the trial.
 fn facts(app: &TestApp) -> Vec<Fact> {
-    facts_of(&app.database).into_iter().filter(|fact| fact.0 == TRIAL_ID).collect()
+    facts_of(&app.database)
+        .into_iter()
+        .filter(|fact| fact.0 == TRIAL_ID)
+        .collect()
 }
 
 /// The first outcome, with another day.
 fn another_day(app: &TestApp) -> (i64, String, Vec<u8>) {
     let facts = facts(app);
-    let first = facts.iter().find(|fact| fact.2.contains("\"kind\":\"outcome\"")).unwrap();
+    let first = facts
+        .iter()
+        .find(|fact| fact.2.contains("\"kind\":\"outcome\""))
+        .unwrap();
     let mut changed: Value = serde_json::from_str(&first.2).unwrap();
     changed["body"]["effective_on"] = json!("2026-10-30");
     changed["effective_on"] = json!("2026-10-30");
@@ -79,20 +102,32 @@ fn another_day(app: &TestApp) -> (i64, String, Vec<u8>) {
 }
 
 fn set(app: &TestApp, sequence: i64, columns: &[(&str, String)]) {
-    let columns: Vec<String> =
-        columns.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    execute(&app.database, &format!(
-        "UPDATE facts SET {} WHERE trial_id = '{TRIAL_ID}' AND sequence = {sequence}",
-        columns.join(", "),
-    ));
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    execute(
+        &app.database,
+        &format!(
+            "UPDATE facts SET {} WHERE trial_id = '{TRIAL_ID}' AND sequence = {sequence}",
+            columns.join(", "),
+        ),
+    );
 }
 
 /// The analysis of the cut is refused, and so is its export; the text names what is wrong.
 fn is_refused(trial: &Trial, cut: &Value, named: &str) {
-    let analysis = trial.monitor.post(&format!("{TRIAL}/analyses"), &json!({"data_cut": cut}));
+    let analysis = trial
+        .monitor
+        .post(&format!("{TRIAL}/analyses"), &json!({"data_cut": cut}));
     let problem = analysis.expect_problem(500, "ledger-does-not-verify");
-    assert!(problem["detail"].as_str().unwrap().contains(named), "{problem}");
-    let export = trial.monitor.get(&format!("{TRIAL}/exports/outcomes.csv?data_cut={cut}"));
+    assert!(
+        problem["detail"].as_str().unwrap().contains(named),
+        "{problem}"
+    );
+    let export = trial
+        .monitor
+        .get(&format!("{TRIAL}/exports/outcomes.csv?data_cut={cut}"));
     export.expect_problem(500, "ledger-does-not-verify");
 }
 

@@ -6,6 +6,7 @@ mod support;
 mod access;
 mod analyses;
 mod bad_input;
+mod blinding;
 mod bundle;
 mod changed_behind;
 mod concealment;

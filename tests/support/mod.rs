@@ -26,8 +26,8 @@ use std::time::Duration;
 /// Declares tests that run on SQLite and on PostgreSQL.
 #[macro_export]
 macro_rules! on_both {
-    ($(fn $name:ident($app:ident: &TestApp) $body:block)+) => {
-        $(mod $name {
+    ($($(#[$note:meta])* fn $name:ident($app:ident: &TestApp) $body:block)+) => {
+        $($(#[$note])* mod $name {
             use super::*;
             fn scenario($app: &TestApp) $body
             #[test]
