@@ -4,6 +4,7 @@ use super::import::stopped;
 use super::{ConfigOption, Done, Stopped, open_service};
 use crate::clock::Clock;
 use crate::conduct::erase::{self, Whom};
+use crate::store::Address;
 use serde_json::json;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -50,7 +51,12 @@ pub fn run(options: &Options) -> Done {
         ""
     };
     eprintln!("records erased: {}{again}", erased.facts);
-    if erase::scrub(&service, PATIENCE).map_err(stopped)? {
+    if let Address::Postgres(_) = service.store.address() {
+        eprintln!(
+            "PostgreSQL keeps what was erased in dead rows until VACUUM, in its WAL, replicas and backups"
+        );
+        Ok(())
+    } else if erase::scrub(&service, PATIENCE).map_err(stopped)? {
         eprintln!("overwritten in the database's file and its log; copies in backups are not");
         Ok(())
     } else {

@@ -18,7 +18,11 @@ enum Format {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum For {
+    /// Every draw
     Auditor,
+    /// Every record
+    Full,
+    /// No participants
     Public,
 }
 
@@ -85,6 +89,7 @@ fn data_sets(service: &Service, caller: &Caller, options: &Options) -> Done {
 fn bundle(service: &Service, caller: &Caller, options: &Options) -> Done {
     let audience = match options.audience {
         For::Auditor => Audience::Auditor,
+        For::Full => Audience::Full,
         For::Public => Audience::Public,
     };
     let bundle = bundle::prepare(service, caller, &options.trial, audience)

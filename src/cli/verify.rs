@@ -35,6 +35,9 @@ pub fn run(options: &Options) -> Done {
         Err(Difference::Unreadable(why)) => Err(Stopped::input(format!(
             "{name}: it cannot be read as a bundle: {why}"
         ))),
+        Err(Difference::Note(why)) => Err(Stopped::input(format!(
+            "{name}: nothing was compared: {why}"
+        ))),
         Err(difference) => Err(Stopped::failed(format!(
             "{name} does not verify: {difference}"
         ))),
@@ -73,6 +76,15 @@ fn as_text(report: &Report) -> String {
             report.entries, report.records
         ),
     );
+    if report.erased > 0 {
+        line(
+            "erased",
+            format!(
+                "{} records, each of a person whom an erasure names",
+                report.erased
+            ),
+        );
+    }
     line(
         "draws",
         match report.draws_left_out {

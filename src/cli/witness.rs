@@ -8,7 +8,7 @@ use super::client::Client;
 use super::{Done, Stopped, print, read_file};
 use crate::clock::Clock;
 use crate::key_file;
-use crate::ledger::note::{Checkpoint, Kind, Note, NoteSigner, VerifierKey};
+use crate::ledger::note::{Checkpoint, Kind, Note, NoteError, NoteSigner, VerifierKey};
 use crate::ledger::tree::{Hash, from_hex, is_consistent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,17 +70,23 @@ pub fn run(options: &Options) -> Done {
     let before = read_state(&options.state)?;
     let head = options.head()?;
     let ledger_key = options.ledger_key(before.as_ref(), &head)?;
-    let (note, new) = signed(&text_of(&head, "checkpoint")?, &ledger_key)?;
+    let (note, new) = checkpoint(&text_of(&head, "checkpoint")?, &ledger_key)
+        .map_err(|why| Stopped::input(format!("not signed: {why}")))?;
     if let Some(trial) = &options.trial
         && !new.origin.ends_with(&format!("/{trial}"))
     {
         let detail = format!("not signed: {} is not the ledger of {trial}", new.origin);
-        return Err(Stopped::failed(detail));
+        return Err(Stopped::input(detail));
     }
     if let Some(before) = &before {
-        let old = Note::parse(&before.checkpoint).map_err(Stopped::failed)?;
-        let old = Checkpoint::parse(&old.text).map_err(Stopped::failed)?;
-        options.check(&old, &new)?;
+        let kept = |fault: String| Stopped::input(format!("{}: {fault}", options.state.display()));
+        let key = VerifierKey::parse(&before.ledger_key).map_err(|f| kept(f.to_string()))?;
+        let (old, point) = checkpoint(&before.checkpoint, &key).map_err(kept)?;
+        signer
+            .verifier()
+            .verify(&old)
+            .map_err(|f| kept(f.to_string()))?;
+        options.check(&point, &new)?;
     }
     let cosigned = cosign(&signer, note);
     let state = State {
@@ -117,14 +123,14 @@ impl Options {
     fn ledger_key(&self, before: Option<&State>, head: &Value) -> Result<VerifierKey, Stopped> {
         let named = head["keys"].as_array().into_iter().flatten();
         let mut named = named.filter_map(Value::as_str).map(VerifierKey::parse);
-        let note = Note::parse(&text_of(head, "checkpoint")?).map_err(Stopped::failed)?;
+        let note = Note::parse(&text_of(head, "checkpoint")?).map_err(Stopped::input)?;
         match (&self.ledger_key, before) {
             (Some(given), _) => VerifierKey::parse(given)
                 .map_err(|fault| Stopped::input(format!("--ledger-key: {fault}"))),
-            (None, Some(state)) => VerifierKey::parse(&state.ledger_key).map_err(Stopped::failed),
+            (None, Some(state)) => VerifierKey::parse(&state.ledger_key).map_err(Stopped::input),
             (None, None) => named
                 .find_map(|key| key.ok().filter(|key| key.verify(&note).is_ok()))
-                .ok_or_else(|| Stopped::failed("none of the named keys has signed the checkpoint")),
+                .ok_or_else(|| Stopped::input("none of the named keys has signed the checkpoint")),
         }
     }
 
@@ -132,8 +138,8 @@ impl Options {
     fn check(&self, old: &Checkpoint, new: &Checkpoint) -> Done {
         let refused = |why: String| Stopped::failed(format!("not signed: {why}"));
         if old.origin != new.origin {
-            return Err(refused(format!(
-                "it is the ledger {}, not {}",
+            return Err(Stopped::input(format!(
+                "not signed: it is the ledger {}, not {}",
                 new.origin, old.origin
             )));
         }
@@ -180,19 +186,21 @@ fn take_turn(state: &Path) -> Result<std::fs::File, Stopped> {
     Ok(file)
 }
 
-fn signed(text: &str, key: &VerifierKey) -> Result<(Note, Checkpoint), Stopped> {
-    let note = Note::parse(text).map_err(Stopped::failed)?;
-    key.verify(&note).map_err(|_| {
-        Stopped::failed(format!(
-            "not signed: the checkpoint bears no signature of {key} (after an exchange of the service's \
-             key, give the new one as --ledger-key)"
-        ))
+/// A note whose signatures hold, and the checkpoint in it. One that does not verify says nothing of any
+/// ledger.
+fn checkpoint(text: &str, key: &VerifierKey) -> Result<(Note, Checkpoint), String> {
+    let note = Note::parse(text).map_err(|fault| fault.to_string())?;
+    key.verify(&note).map_err(|fault| match fault {
+        NoteError::NotSigned(_) => format!(
+            "the checkpoint bears no signature of {key} (after an exchange of the service's key, give \
+             the new one as --ledger-key)"
+        ),
+        other => other.to_string(),
     })?;
-    let checkpoint = Checkpoint::parse(&note.text).map_err(Stopped::failed)?;
+    let checkpoint = Checkpoint::parse(&note.text).map_err(|fault| fault.to_string())?;
     if checkpoint.origin != key.name {
         let (origin, name) = (&checkpoint.origin, &key.name);
-        let detail = format!("not signed: it is of the ledger {origin}, the key of {name}");
-        return Err(Stopped::failed(detail));
+        return Err(format!("it is of the ledger {origin}, the key of {name}"));
     }
     Ok((note, checkpoint))
 }
@@ -214,7 +222,7 @@ fn hashes(proof: &Value) -> Result<Vec<Hash>, Stopped> {
     let read = |hash: &Value| from_hex(hash.as_str()?);
     let list = proof["hashes"].as_array();
     list.and_then(|list| list.iter().map(read).collect())
-        .ok_or_else(|| Stopped::failed("the proof is not a list of hashes"))
+        .ok_or_else(|| Stopped::input("the proof is not a list of hashes"))
 }
 
 fn read_json(path: &Path) -> Result<Value, Stopped> {

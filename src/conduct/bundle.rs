@@ -157,16 +157,20 @@ impl Bundle {
 
     /// An entry, with its record where the audience may see it.
     fn entry(&self, row: LedgerEntry) -> Entry {
-        let kinds = match self.audience {
-            Audience::Auditor => SHOWN_TO_AUDITORS,
-            Audience::Public => SHOWN_TO_ALL,
+        let among = |kinds: &[FactKind]| kinds.iter().any(|kind| kind.as_str() == row.kind);
+        let is_shown = match self.audience {
+            Audience::Auditor => among(SHOWN_TO_AUDITORS),
+            Audience::Full => true,
+            Audience::Public => among(SHOWN_TO_ALL),
         };
-        let shown = kinds.iter().any(|kind| kind.as_str() == row.kind) && !row.record.is_empty();
+        let shown = is_shown && !row.record.is_empty();
+        let is_erased = self.audience == Audience::Full && row.record.is_empty();
         Entry {
             sequence: row.sequence as u64,
             leaf: hex::encode(row.leaf),
             salt: shown.then(|| hex::encode(row.salt)),
             record: shown.then_some(row.record),
+            erased: row.participant_id.filter(|_| is_erased),
         }
     }
 

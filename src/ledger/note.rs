@@ -90,15 +90,29 @@ impl VerifierKey {
         self.key.to_bytes()
     }
 
-    /// Checks that the note bears a signature of this key. A witness's tells its time, in seconds
-    /// since 1970.
+    /// Checks that the note bears a signature of this key, and that each that it bears holds. A
+    /// witness's tells its time, in seconds since 1970.
     pub fn verify(&self, note: &Note) -> Result<Option<u64>, NoteError> {
         let id = self.id();
-        let signature = note
+        let mut own = note
             .signatures
             .iter()
-            .find(|line| line.name == self.name && line.bytes.starts_with(&id))
+            .filter(|line| line.name == self.name && line.bytes.starts_with(&id));
+        let first = own
+            .next()
             .ok_or_else(|| NoteError::NotSigned(self.name.clone()))?;
+        let time = self.verify_line(note, first)?;
+        for line in own {
+            self.verify_line(note, line)?;
+        }
+        Ok(time)
+    }
+
+    fn verify_line(
+        &self,
+        note: &Note,
+        signature: &SignatureLine,
+    ) -> Result<Option<u64>, NoteError> {
         let wrong = || NoteError::WrongSignature(self.name.clone());
         let body = &signature.bytes[4..];
         let (time, message, signature) = match self.kind {

@@ -131,6 +131,11 @@ impl Tx<'_> {
             let answers = idempotent_answers::table
                 .filter(idempotent_answers::participant_id.eq(person));
             diesel::delete(answers).execute(c)?;
+            // Answers of release 0.1 do not say of whom they are.
+            let unnamed = idempotent_answers::table
+                .filter(idempotent_answers::participant_id.is_null())
+                .filter(idempotent_answers::answer.like(format!("%{person}%")));
+            diesel::delete(unnamed).execute(c)?;
             diesel::delete(participants::table.find((trial, person))).execute(c)?
         });
         Ok(())

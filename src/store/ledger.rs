@@ -34,6 +34,7 @@ pub struct LedgerEntry {
     pub leaf: Vec<u8>,
     pub salt: Vec<u8>,
     pub record: String,
+    pub participant_id: Option<String>,
 }
 
 impl Tx<'_> {
@@ -65,7 +66,10 @@ impl Tx<'_> {
             .filter(facts::sequence.gt(after))
             .order(facts::sequence)
             .limit(limit)
-            .select((facts::sequence, facts::kind, facts::leaf, facts::salt, facts::record))
+            .select((
+                facts::sequence, facts::kind, facts::leaf, facts::salt, facts::record,
+                facts::participant_id,
+            ))
             .load(c))?)
     }
 

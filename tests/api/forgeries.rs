@@ -376,7 +376,7 @@ const FORGERIES: &[Forgery] = &[
             lines[2] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
             t.bundle["checkpoints"][1] = json!(lines.join("\n"));
         },
-        "none of the keys has signed it",
+        "does not hold",
     ),
     (
         "all checkpoints are dropped",

@@ -13,6 +13,7 @@ mod concealment;
 mod concurrency;
 mod draw;
 mod enrolments;
+mod erasure;
 mod forgeries;
 mod keys;
 mod ledger;

@@ -229,7 +229,7 @@ impl<'a> Redrawing<'a> {
     /// registration would be a secret that was taken back.
     pub fn hidden(&self, audience: Audience, sequence: u64) -> Result<(), String> {
         let begun = match audience {
-            Audience::Auditor => self.enrolling,
+            Audience::Auditor | Audience::Full => self.enrolling,
             // Its opening of enrolment is not shown.
             Audience::Public => sequence > 1,
         };
@@ -347,10 +347,10 @@ impl<'a> Redrawing<'a> {
                 ));
             }
         }
-        if audience == Audience::Auditor && !self.closed {
+        if audience != Audience::Public && !self.closed {
             return Err("the ledger does not show the closing of enrolment".into());
         }
-        if audience == Audience::Auditor
+        if audience != Audience::Public
             && !["unblinded", "archived"].contains(&self.status.as_str())
         {
             return Err(format!(

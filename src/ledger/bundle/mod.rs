@@ -25,6 +25,8 @@ crate::vocabulary! {
     pub enum Audience {
         /// Named auditors: every draw, with its participant's pseudonymous id and day.
         Auditor = "auditor",
+        /// The same auditors: every record that was not erased, pseudonymous as it is stored.
+        Full = "full",
         /// Anybody: no participants, no days, no small cells.
         Public = "public",
     }
@@ -55,6 +57,9 @@ pub struct Entry {
     pub salt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+    /// In a full bundle, the participant of whom the record was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<String>,
 }
 
 /// A draw without its participant, in a public bundle.

@@ -36,6 +36,8 @@ pub(super) struct Line<'a> {
     pub salt: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub record: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub erased: Option<Cow<'a, str>>,
 }
 
 impl<'a> Bundle<'a> {

@@ -4,12 +4,13 @@ use super::draws::Redrawing;
 use super::opened::Opened;
 use super::read::{Bundle, Line};
 use super::{Audience, FORMAT, PublicDraw};
-use crate::ledger::note::{Checkpoint, Kind, Note, VerifierKey};
+use crate::ledger::note::{Checkpoint, Kind, Note, NoteError, VerifierKey};
 use crate::ledger::tree::{Edge, Hash, empty_root, from_hex};
 use crate::ledger::{Salt, leaf};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 /// What whoever verifies knows from elsewhere.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub struct Report {
     pub entries: u64,
     /// Entries whose record is shown and was held against its leaf.
     pub records: u64,
+    /// Entries of a full bundle whose record is gone, each of a person whom an erasure names.
+    pub erased: u64,
     /// Draws that were drawn anew.
     pub draws: u64,
     /// Draws that a public bundle says it does not list.
@@ -58,6 +61,9 @@ pub struct SignedBy {
 pub enum Difference {
     #[error("it cannot be read as a bundle: {0}")]
     Unreadable(String),
+    /// A note that does not verify says nothing of the ledger: it is no ground to accuse anybody.
+    #[error("{0}")]
+    Note(String),
     #[error("{0}")]
     Differs(String),
 }
@@ -90,8 +96,9 @@ pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
         .map_err(Difference::Unreadable)??;
     ledger.end()?;
     redrawing.end(audience)?;
+    ledger.erasures.end()?;
     let public = public_draws(&redrawing, &registrations, &bundle.draws)?;
-    if audience == Audience::Auditor && public > 0 {
+    if audience != Audience::Public && public > 0 {
         return Err("an auditor's bundle lists its draws as entries only"
             .to_owned()
             .into());
@@ -106,6 +113,7 @@ pub fn verify(text: &[u8], trust: &Trust) -> Result<Report, Difference> {
             .collect(),
         entries: ledger.edge.size(),
         records: ledger.records,
+        erased: ledger.erasures.hidden.values().sum(),
         draws: redrawing.draws + public,
         draws_left_out: bundle.draws_left_out,
         root: hex::encode(ledger.edge.root()),
@@ -143,17 +151,24 @@ struct Signed {
 }
 
 impl Signed {
-    fn read(bundle: &Bundle, trust: &Trust) -> Result<Self, String> {
+    fn read(bundle: &Bundle, trust: &Trust) -> Result<Self, Difference> {
         let is_log = |key: &&VerifierKey| key.kind == Kind::Log;
         let key_was_known = trust.keys.iter().any(|key| is_log(&key));
         let named = bundle.keys.iter().map(|key| VerifierKey::parse(key));
         let named: Vec<VerifierKey> = named
             .collect::<Result<_, _>>()
-            .map_err(|fault| format!("keys: {fault}"))?;
+            .map_err(|fault| Difference::Unreadable(format!("keys: {fault}")))?;
         let keys: Vec<&VerifierKey> = match key_was_known {
             true => trust.keys.iter().filter(is_log).collect(),
             false => named.iter().filter(is_log).collect(),
         };
+        // A signature of any of them that does not hold spoils its note.
+        let mut known: Vec<&VerifierKey> = trust.keys.iter().collect();
+        for key in named.iter().filter(is_log) {
+            if !known.contains(&key) {
+                known.push(key);
+            }
+        }
         let mut signed = Self {
             checkpoints: BTreeMap::new(),
             own: bundle.checkpoints.len(),
@@ -170,20 +185,26 @@ impl Signed {
             *largest = size.max(*largest);
         };
         for (name, text) in own.chain(kept) {
-            let fault = |why: String| format!("{name}: {why}");
+            let fault = |why: String| Difference::Note(format!("{name}: {why}"));
             let note = Note::parse(text).map_err(|f| fault(f.to_string()))?;
             let point = Checkpoint::parse(&note.text).map_err(|f| fault(f.to_string()))?;
             if point.origin != bundle.origin {
                 return Err(fault(format!("it is of the ledger {}", point.origin)));
             }
-            let signs = |key: &&&VerifierKey| key.name == point.origin && key.verify(&note).is_ok();
-            let by = keys.iter().find(signs);
-            let by = by.ok_or_else(|| fault("none of the keys has signed it".into()))?;
-            uses(by, point.size);
-            for witness in trust.keys.iter().filter(|key| key.kind == Kind::Witness) {
-                if witness.verify(&note).is_ok() {
-                    uses(witness, point.size);
+            let mut signed_by_log = false;
+            for key in &known {
+                match key.verify(&note) {
+                    Ok(_) if key.kind == Kind::Witness => uses(key, point.size),
+                    Ok(_) if keys.contains(key) && key.name == point.origin => {
+                        signed_by_log = true;
+                        uses(key, point.size);
+                    }
+                    Ok(_) | Err(NoteError::NotSigned(_)) => {}
+                    Err(wrong) => return Err(fault(wrong.to_string())),
                 }
+            }
+            if !signed_by_log {
+                return Err(fault("none of the keys has signed it".into()));
             }
             let root = point.root;
             signed
@@ -197,7 +218,8 @@ impl Signed {
             .iter()
             .find(|key| !used.contains_key(&key.to_string()))
         {
-            return Err(format!("no checkpoint bears a signature of {key}"));
+            let why = format!("no checkpoint bears a signature of {key}");
+            return Err(Difference::Note(why));
         }
         let keys = used.into_iter();
         signed.keys = keys
@@ -212,8 +234,61 @@ struct Ledger<'a> {
     checkpoints: &'a BTreeMap<u64, Vec<Named>>,
     edge: Edge,
     records: u64,
+    erasures: Erasures,
     /// Size of the last checkpoint that held.
     held: u64,
+}
+
+/// Who was erased, in a full bundle: records may be missing of nobody else, and no more of them than
+/// their erasure took out.
+#[derive(Default)]
+struct Erasures {
+    told: HashMap<String, u64>,
+    hidden: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+struct Erasure {
+    kind: String,
+    participant: Option<String>,
+    body: Value,
+}
+
+impl Erasures {
+    fn follow(&mut self, record: &str) {
+        if !record.contains("\"kind\":\"erasure\"") {
+            return;
+        }
+        let Ok(fact) = serde_json::from_str::<Erasure>(record) else {
+            return;
+        };
+        if let (true, Some(person)) = (fact.kind == "erasure", fact.participant) {
+            let facts = fact.body["facts"].as_u64().unwrap_or(0);
+            *self.told.entry(person).or_default() += facts;
+        }
+    }
+
+    fn end(&self) -> Result<(), String> {
+        for (person, hidden) in &self.hidden {
+            let told = self.told.get(person).copied();
+            match told {
+                None => {
+                    return Err(format!(
+                        "{hidden} records are hidden as erased of participant {person}, and nothing says \
+                         that anybody erased them"
+                    ));
+                }
+                Some(told) if told < *hidden => {
+                    return Err(format!(
+                        "{hidden} records are hidden as erased of participant {person}, and {told} were \
+                         erased"
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Ledger<'a> {
@@ -222,6 +297,7 @@ impl<'a> Ledger<'a> {
             checkpoints,
             edge: Edge::default(),
             records: 0,
+            erasures: Erasures::default(),
             held: 0,
         }
     }
@@ -250,12 +326,19 @@ impl<'a> Ledger<'a> {
                     return Err(fault("its record is not the one of its leaf"));
                 }
                 self.records += 1;
+                self.erasures.follow(record);
                 if let Err(why) = redrawing.follow(record) {
                     return Err(fault(&why));
                 }
                 if audience == Audience::Public && redrawing.draws > 0 {
                     return Err(fault("a public bundle shows no participant's draw"));
                 }
+            }
+            (None, None) if audience == Audience::Full => {
+                let person = line.erased.as_deref().ok_or_else(|| {
+                    fault("its record is hidden, and a full bundle hides what was erased only")
+                })?;
+                *self.erasures.hidden.entry(person.to_owned()).or_default() += 1;
             }
             (None, None) => redrawing
                 .hidden(audience, expected)
