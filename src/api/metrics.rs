@@ -6,6 +6,7 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
+use std::sync::atomic::Ordering;
 
 /// The measurements of one process.
 pub struct Metrics {
@@ -15,6 +16,7 @@ pub struct Metrics {
     records: IntCounterVec,
     waiting: IntGauge,
     retries: IntCounter,
+    many_reads: IntCounter,
 }
 
 impl Default for Metrics {
@@ -39,6 +41,10 @@ impl Default for Metrics {
             "lodkast_store_retries_total",
             "Transactions run again after a lost race",
         );
+        let many_reads = IntCounter::new(
+            "lodkast_many_arms_read_total",
+            "Keys that read many arms beyond their own enrolments, once a day each",
+        );
         let named = "the names above are valid and differ";
         let metrics = Self {
             registry: Registry::new(),
@@ -47,6 +53,7 @@ impl Default for Metrics {
             records: records.expect(named),
             waiting: waiting.expect(named),
             retries: retries.expect(named),
+            many_reads: many_reads.expect(named),
         };
         let register = |collector: Box<dyn prometheus::core::Collector>| {
             metrics.registry.register(collector).expect(named);
@@ -56,6 +63,7 @@ impl Default for Metrics {
         register(Box::new(metrics.records.clone()));
         register(Box::new(metrics.waiting.clone()));
         register(Box::new(metrics.retries.clone()));
+        register(Box::new(metrics.many_reads.clone()));
         metrics
     }
 }
@@ -83,6 +91,9 @@ impl Metrics {
         self.waiting.set(writer.waiting() as i64);
         self.retries
             .inc_by(service.store.retries().saturating_sub(self.retries.get()));
+        let many_reads = service.many_reads.load(Ordering::Relaxed);
+        self.many_reads
+            .inc_by(many_reads.saturating_sub(self.many_reads.get()));
         let mut text = Vec::new();
         // Writing to memory cannot fail.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);

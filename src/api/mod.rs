@@ -27,6 +27,7 @@ mod schema;
 pub mod server;
 mod throttle;
 mod trials;
+mod wire;
 
 pub use openapi::document as openapi_document;
 pub use problem::Problem;

@@ -3,11 +3,17 @@
 use super::budget::Budget;
 use super::metrics::Metrics;
 use super::throttle::Failures;
+use super::wire::Wire;
 use super::{App, application};
 use crate::conduct::writer::Writer;
 use crate::conduct::{Service, analyse, checkpoint};
-use actix_web::dev::ServerHandle;
-use actix_web::{HttpServer, web};
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_server::Server;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, ServerHandle};
+use actix_web::rt::net::TcpStream;
+use actix_web::web;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
@@ -70,13 +76,35 @@ async fn run(
         0 => std::thread::available_parallelism().map_or(2, usize::from),
         n => n,
     };
-    let server = HttpServer::new(move || application(app.clone()))
-        .workers(workers)
-        .client_request_timeout(Duration::from_secs(config.limits.request_seconds))
-        .shutdown_timeout(config.server.shutdown_seconds)
-        .listen(listener)?;
+    let address = listener.local_addr()?;
+    let patience = Duration::from_secs(config.limits.request_seconds);
     // Signals are our own: the library takes SIGINT, which Ctrl-C sends, as a wish to break off.
-    let server = server.disable_signals().run();
+    let server = Server::build()
+        .workers(workers)
+        .shutdown_timeout(config.server.shutdown_seconds)
+        .disable_signals();
+    let ending = server.graceful_shutdown_signal();
+    let server = server.listen("api", listener, move || {
+        let ending = ending.clone();
+        // The host of its settings is that of requests which name none; nothing here asks for it.
+        let application = map_config(application(app.clone()), |()| AppConfig::default());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let ending = ending.clone();
+                async move { ending.notified().await }
+            })
+            .client_request_timeout(patience)
+            .client_disconnect_timeout(Duration::from_secs(1))
+            .local_addr(address)
+            .finish(application);
+        fn_service(|stream: TcpStream| async move {
+            let _ = stream.set_nodelay(true);
+            let peer = stream.peer_addr().ok();
+            Ok::<_, DispatchError>((Wire::new(stream), Protocol::Http1, peer))
+        })
+        .and_then(http)
+    })?;
+    let server = server.run();
     let _ = sender.send(server.handle());
     if signals {
         actix_web::rt::spawn(end_on_signal(server.handle()));

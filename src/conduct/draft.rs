@@ -32,6 +32,15 @@ pub fn create(
         if tx.find_trial(&protocol.id)?.is_some() {
             return Err(Refusal::TrialExists);
         }
+        if !is_file_name(&protocol.id) {
+            let detail = "is no safe name of a file: it ends with a dot, or is one of a device";
+            return Err(Refusal::field("id", detail));
+        }
+        let has_id = |row: &TrialRow| row.id.eq_ignore_ascii_case(&protocol.id);
+        if tx.list_trials(None, None, i64::MAX)?.iter().any(has_id) {
+            let detail = "is that of another trial but for capital letters";
+            return Err(Refusal::field("id", detail));
+        }
         let draft = draft_row(service, caller, protocol, 1);
         let trial = TrialRow {
             id: protocol.id.clone(),
@@ -46,6 +55,25 @@ pub fn create(
             revision: 1,
         })
     })
+}
+
+/// Whether an id can be the name of a file on every system: ids of trials become names of folders and
+/// files.
+fn is_file_name(id: &str) -> bool {
+    let stem = id
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    let device = match stem.as_str() {
+        "CON" | "PRN" | "AUX" | "NUL" => true,
+        numbered => ["COM", "LPT"].iter().any(|name| {
+            numbered
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
+        }),
+    };
+    !device && !id.ends_with('.')
 }
 
 /// Saves a new revision of the draft's protocol.

@@ -15,6 +15,7 @@ mod draw;
 mod enrolments;
 mod erasure;
 mod forgeries;
+mod http;
 mod keys;
 mod ledger;
 mod records;
