@@ -21,5 +21,6 @@ mod ledger;
 mod records;
 mod service;
 mod tampered;
+mod the_lot;
 mod trials;
 mod unblinding;
