@@ -140,6 +140,7 @@ pub struct Limits {
     pub protocol_bytes: usize,
     pub page_items: u32,
     pub request_seconds: u64,
+    pub stalled_seconds: u64,
     pub changed_repeats_per_day: i64,
     pub arm_reads_per_day: usize,
     pub wrong_key_milliseconds: u64,
@@ -246,6 +247,10 @@ impl Config {
             (
                 "limits.request_seconds",
                 self.limits.request_seconds as usize,
+            ),
+            (
+                "limits.stalled_seconds",
+                self.limits.stalled_seconds as usize,
             ),
             ("limits.body_bytes", self.limits.body_bytes),
             ("limits.line_bytes", self.limits.line_bytes),

@@ -171,7 +171,7 @@ pub fn receive(
         unread: unread.clone(),
         limit,
         budget: app.budget.clone(),
-        patience: Duration::from_secs(app.service.config.limits.request_seconds),
+        patience: Duration::from_secs(app.service.config.limits.stalled_seconds),
     };
     actix_web::rt::spawn(work(app, caller, trial, stream, payload, answers));
     let body = futures_util::stream::unfold((receiver, unread), |(mut receiver, unread)| async {
@@ -215,10 +215,11 @@ async fn work(
             None if !cutter.partial.is_empty() || cutter.too_long => cutter.end_line(&mut waiting),
             None => {}
         }
-        let ended = broken.is_some() || !matches!(chunk, Some(Ok(_)));
+        let mut ended = broken.is_some() || !matches!(chunk, Some(Ok(_)));
+        let mut is_read = true;
         while waiting.len() >= config.writer.bulk || (ended && !waiting.is_empty()) {
             if let Some(problem) = revoked(&app, &caller).await {
-                broken = Some(problem);
+                (broken, ended) = (Some(problem), true);
                 waiting.clear();
                 break;
             }
@@ -228,13 +229,14 @@ async fn work(
             let text = match write(&app, &caller, &trial, stream, group, &mut tally).await {
                 Ok(text) => text,
                 Err(problem) => {
-                    broken = Some(problem);
+                    (broken, ended) = (Some(problem), true);
                     waiting.clear();
                     break;
                 }
             };
             // What was sent is written even where nobody waits for the answers any more.
-            if !answers.send(text).await && !answers.sender.is_closed() {
+            if is_read && !answers.send(text).await && !answers.sender.is_closed() {
+                (is_read, ended) = (false, true);
                 let detail = "answers wait unread, and there is no memory for more of them";
                 broken = Some(Problem::new(
                     "unread-answers",
@@ -246,7 +248,7 @@ async fn work(
         }
         let kept = |line: &Line| line.content.as_ref().map_or(0, Vec::len);
         held.shrink_to(waiting.iter().map(kept).sum::<usize>() + cutter.partial.len());
-        if ended || broken.is_some() {
+        if ended {
             break;
         }
     }

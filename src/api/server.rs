@@ -78,6 +78,7 @@ async fn run(
     };
     let address = listener.local_addr()?;
     let patience = Duration::from_secs(config.limits.request_seconds);
+    let stalled = Duration::from_secs(config.limits.stalled_seconds);
     // Signals are our own: the library takes SIGINT, which Ctrl-C sends, as a wish to break off.
     let server = Server::build()
         .workers(workers)
@@ -97,10 +98,10 @@ async fn run(
             .client_disconnect_timeout(Duration::from_secs(1))
             .local_addr(address)
             .finish(application);
-        fn_service(|stream: TcpStream| async move {
+        fn_service(move |stream: TcpStream| async move {
             let _ = stream.set_nodelay(true);
             let peer = stream.peer_addr().ok();
-            Ok::<_, DispatchError>((Wire::new(stream), Protocol::Http1, peer))
+            Ok::<_, DispatchError>((Wire::new(stream, stalled), Protocol::Http1, peer))
         })
         .and_then(http)
     })?;

@@ -9,25 +9,49 @@ use actix_web::http::StatusCode;
 use actix_web::rt::net::TcpStream;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 /// How an answer without a body begins.
 const EMPTY: &[u8] = b"content-length: 0\r\n";
 
-/// A connection.
+/// A connection. One on which nothing moves while an answer waits to be read is given up: what waits is
+/// memory that others lack.
 pub struct Wire {
     stream: TcpStream,
+    patience: Duration,
+    /// Runs while an answer waits and nothing is sent or received.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// An answer that stands for another: its bytes, how many were sent, and how many of the other's
     /// it stands for.
     instead: Option<(Vec<u8>, usize, usize)>,
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: TcpStream, patience: Duration) -> Self {
         Self {
             stream,
+            patience,
+            stalled: None,
             instead: None,
+        }
+    }
+
+    fn send(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if sent.is_ready() {
+            self.stalled = None;
+            return sent;
+        }
+        let patience = self.patience;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        match stalled.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -82,7 +106,13 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            // Many clients read nothing before they have sent everything.
+            self.stalled = None;
+        }
+        read
     }
 }
 
@@ -96,18 +126,19 @@ impl AsyncWrite for Wire {
         if wire.instead.is_none() {
             wire.instead = instead_of(answer);
         }
-        let Some((bytes, sent, stands_for)) = &mut wire.instead else {
-            return Pin::new(&mut wire.stream).poll_write(context, answer);
+        let Some((bytes, mut sent, stands_for)) = wire.instead.take() else {
+            return wire.send(context, answer);
         };
-        while *sent < bytes.len() {
-            let n = ready!(Pin::new(&mut wire.stream).poll_write(context, &bytes[*sent..]))?;
-            if n == 0 {
-                return Poll::Ready(Ok(0));
+        while sent < bytes.len() {
+            match wire.send(context, &bytes[sent..]) {
+                Poll::Ready(Ok(n)) if n > 0 => sent += n,
+                Poll::Pending => {
+                    wire.instead = Some((bytes, sent, stands_for));
+                    return Poll::Pending;
+                }
+                other => return other,
             }
-            *sent += n;
         }
-        let stands_for = *stands_for;
-        wire.instead = None;
         Poll::Ready(Ok(stands_for))
     }
 

@@ -38,8 +38,8 @@ impl Invalid {
     }
 }
 
-/// Most faults that are told of one document.
-const MOST_FAULTS: usize = 100;
+/// Most faults that are told of one document; one more says that there are others.
+const MOST_FAULTS: usize = 99;
 
 /// The faults found so far in one document.
 #[derive(Debug, Default)]

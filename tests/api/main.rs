@@ -20,6 +20,7 @@ mod keys;
 mod ledger;
 mod records;
 mod service;
+mod streams;
 mod tampered;
 mod the_lot;
 mod trials;
