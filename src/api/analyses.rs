@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde_json::Value;
 
 /// Analyse a data cut: 201 with the result, or 202 and a place to ask where it takes long.
-#[utoipa::path(post, path = "/v1/trials/{trial}/analyses", tag = "analyses", params(("trial" = String, Path)), request_body = super::schema::AnalysisRequest, responses((status = 201, body = Object), (status = 202, body = Object), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/analyses", operation_id = "create_analysis", tag = "analyses", params(("trial" = String, Path)), request_body = super::schema::AnalysisRequest, responses((status = 201, description = "The analysis of a data cut, made or found", body = Object), (status = 202, description = "Under way: ask again", body = Object), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[post("/v1/trials/{trial}/analyses")]
 pub async fn create(
     app: web::Data<App>,
@@ -46,7 +46,7 @@ pub async fn create(
 }
 
 /// The analyses that the caller may see.
-#[utoipa::path(get, path = "/v1/trials/{trial}/analyses", tag = "analyses", params(("trial" = String, Path), PageQuery), responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/analyses", operation_id = "list_analyses", tag = "analyses", params(("trial" = String, Path), PageQuery), responses((status = 200, description = "Analyses of the trial, the latest first", body = Object)))]
 #[get("/v1/trials/{trial}/analyses")]
 pub async fn list(
     app: web::Data<App>,
@@ -66,7 +66,7 @@ pub async fn list(
 }
 
 /// One analysis with its result.
-#[utoipa::path(get, path = "/v1/trials/{trial}/analyses/{analysis}", tag = "analyses", params(("trial" = String, Path), ("analysis" = String, Path)), responses((status = 200, body = Object), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/analyses/{analysis}", operation_id = "get_analysis", tag = "analyses", params(("trial" = String, Path), ("analysis" = String, Path)), responses((status = 200, description = "One analysis, with its result where the role may see it", body = Object), (status = 404, description = "Nothing here, or nothing that this key may know of", body = Problem)))]
 #[get("/v1/trials/{trial}/analyses/{analysis}")]
 pub async fn show(
     app: web::Data<App>,

@@ -10,7 +10,7 @@ use crate::conduct::cut;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 
 /// Freeze a data cut: everything that is recorded now.
-#[utoipa::path(post, path = "/v1/trials/{trial}/data-cuts", tag = "analyses", params(("trial" = String, Path)), responses((status = 201, body = Object)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/data-cuts", operation_id = "create_data_cut", tag = "analyses", params(("trial" = String, Path)), responses((status = 201, description = "A frozen data cut", body = Object)))]
 #[post("/v1/trials/{trial}/data-cuts")]
 pub async fn create(
     app: web::Data<App>,
@@ -30,7 +30,7 @@ pub async fn create(
 }
 
 /// The data cuts of a trial.
-#[utoipa::path(get, path = "/v1/trials/{trial}/data-cuts", tag = "analyses", params(("trial" = String, Path), PageQuery), responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/data-cuts", operation_id = "list_data_cuts", tag = "analyses", params(("trial" = String, Path), PageQuery), responses((status = 200, description = "Data cuts of the trial", body = Object)))]
 #[get("/v1/trials/{trial}/data-cuts")]
 pub async fn list(
     app: web::Data<App>,

@@ -12,9 +12,9 @@ use actix_web::{HttpRequest, HttpResponse, post, web};
 
 /// Enrol a citizen: 201 with the arm, 200 with the same arm where already enrolled, 422
 /// `/not-eligible` where screened out.
-#[utoipa::path(post, path = "/v1/trials/{trial}/enrolments", tag = "enrolments", params(("trial" = String, Path)),
+#[utoipa::path(post, path = "/v1/trials/{trial}/enrolments", operation_id = "enrol", tag = "enrolments", params(("trial" = String, Path)),
     request_body = super::schema::EnrolmentRequest,
-    responses((status = 201, body = Object), (status = 200, body = Object), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, description = "The citizen was drawn", body = Object), (status = 200, description = "The citizen takes part", body = Object), (status = 409, description = "The state of the trial forbids it", body = Problem), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[post("/v1/trials/{trial}/enrolments")]
 pub async fn enrol(
     app: web::Data<App>,

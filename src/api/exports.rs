@@ -19,7 +19,7 @@ pub struct ExportQuery {
 }
 
 /// A data set of a cut as CSV: participants, conversations, outcomes, or dictionary.
-#[utoipa::path(get, path = "/v1/trials/{trial}/exports/{dataset}.csv", tag = "analyses", params(("trial" = String, Path), ("dataset" = String, Path), ExportQuery), responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/exports/{dataset}.csv", operation_id = "download_data_set", tag = "analyses", params(("trial" = String, Path), ("dataset" = String, Path), ExportQuery), responses((status = 200, description = "One data set of a data cut", content_type = "text/csv", body = String), (status = 404, description = "Nothing here, or nothing that this key may know of", body = Problem)))]
 #[get("/v1/trials/{trial}/exports/{dataset}.csv")]
 pub async fn download(
     app: web::Data<App>,

@@ -6,7 +6,7 @@ use crate::conduct::flow;
 use actix_web::{HttpResponse, get, web};
 
 /// The flow of participants (CONSORT): assessed, excluded with reasons, randomized, allocated.
-#[utoipa::path(get, path = "/v1/trials/{trial}/flow", tag = "monitoring", params(("trial" = String, Path)), responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/flow", operation_id = "get_flow", tag = "monitoring", params(("trial" = String, Path)), responses((status = 200, description = "How many were assessed, excluded and drawn", body = Object)))]
 #[get("/v1/trials/{trial}/flow")]
 pub async fn show(
     app: web::Data<App>,

@@ -7,14 +7,14 @@ use serde_json::json;
 use std::time::Duration;
 
 /// The process is alive.
-#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, description = "Alive")))]
+#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "service", responses((status = 200, description = "Alive")))]
 #[route("/healthz", method = "GET", method = "HEAD")]
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive"}))
 }
 
 /// The database answers, has room, is up to date, and was made with this secret key.
-#[utoipa::path(get, path = "/readyz", tag = "service", responses(
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service", responses(
     (status = 200, description = "Ready"),
     (status = 503, description = "Not ready", body = Problem),
 ))]
@@ -35,7 +35,7 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
 }
 
 /// Measurements in the text format of Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, description = "Measurements", content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "service", responses((status = 200, description = "Measurements", content_type = "text/plain")))]
 #[get("/metrics")]
 pub async fn metrics(app: web::Data<App>) -> HttpResponse {
     let text = app.metrics.render(&app.service, &app.writer);

@@ -112,7 +112,7 @@ pub async fn rotate(
 }
 
 /// The keys that the caller manages, without their secrets.
-#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageQuery), responses((status = 200, body = page::Page<KeyItem>)))]
+#[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "keys", params(PageQuery), responses((status = 200, description = "Keys, without their secrets", body = page::Page<KeyItem>)))]
 #[get("/v1/keys")]
 pub async fn list(
     app: web::Data<App>,
@@ -134,7 +134,7 @@ pub async fn list(
 }
 
 /// Revoke a key.
-#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys", params(("key" = String, Path)), responses((status = 204), (status = 404, body = Problem)))]
+#[utoipa::path(delete, path = "/v1/keys/{key}", operation_id = "revoke_key", tag = "keys", params(("key" = String, Path)), responses((status = 204, description = "The key is revoked"), (status = 404, description = "Nothing here, or nothing that this key may know of", body = Problem)))]
 #[delete("/v1/keys/{key}")]
 pub async fn revoke(
     app: web::Data<App>,

@@ -79,7 +79,7 @@ where
 }
 
 /// The signed head of the ledger.
-#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/checkpoint", tag = "ledger", params(("trial" = String, Path), CheckpointQuery), responses((status = 200, body = Object), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/checkpoint", operation_id = "get_checkpoint", tag = "ledger", params(("trial" = String, Path), CheckpointQuery), responses((status = 200, description = "A signed note over the ledger", body = Object), (status = 404, description = "Nothing here, or nothing that this key may know of", body = Problem)))]
 #[get("/v1/trials/{trial}/ledger/checkpoint")]
 pub async fn checkpoint(
     app: web::Data<App>,
@@ -100,7 +100,7 @@ pub async fn checkpoint(
 }
 
 /// The entries of the ledger: their hashes, and for auditors after unblinding their records.
-#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/entries", tag = "ledger", params(("trial" = String, Path), PageQuery), responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/entries", operation_id = "list_entries", tag = "ledger", params(("trial" = String, Path), PageQuery), responses((status = 200, description = "Leaves of the ledger, with records where the role may see them", body = Object)))]
 #[get("/v1/trials/{trial}/ledger/entries")]
 pub async fn entries(
     app: web::Data<App>,
@@ -120,7 +120,7 @@ pub async fn entries(
 }
 
 /// Prove that an entry is in the ledger.
-#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/proofs/inclusion", tag = "ledger", params(("trial" = String, Path), InclusionQuery), responses((status = 200, body = Object), (status = 422, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/proofs/inclusion", operation_id = "prove_inclusion", tag = "ledger", params(("trial" = String, Path), InclusionQuery), responses((status = 200, description = "Hashes that prove an entry to be in the tree", body = Object), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[get("/v1/trials/{trial}/ledger/proofs/inclusion")]
 pub async fn inclusion(
     app: web::Data<App>,
@@ -141,7 +141,7 @@ pub async fn inclusion(
 }
 
 /// Prove that an older ledger is the beginning of a newer one.
-#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/proofs/consistency", tag = "ledger", params(("trial" = String, Path), ConsistencyQuery), responses((status = 200, body = Object), (status = 422, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/ledger/proofs/consistency", operation_id = "prove_consistency", tag = "ledger", params(("trial" = String, Path), ConsistencyQuery), responses((status = 200, description = "Hashes that prove one tree to go on from another", body = Object), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[get("/v1/trials/{trial}/ledger/proofs/consistency")]
 pub async fn consistency(
     app: web::Data<App>,
@@ -162,7 +162,7 @@ pub async fn consistency(
 }
 
 /// The bundle of an unblinded trial, for `lodkast verify`.
-#[utoipa::path(get, path = "/v1/trials/{trial}/bundle", tag = "ledger", params(("trial" = String, Path), BundleQuery), responses((status = 200, body = Object), (status = 409, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/bundle", operation_id = "download_bundle", tag = "ledger", params(("trial" = String, Path), BundleQuery), responses((status = 200, description = "The bundle, for lodkast verify", body = Object), (status = 409, description = "The state of the trial forbids it", body = Problem)))]
 #[get("/v1/trials/{trial}/bundle")]
 pub async fn download(
     app: web::Data<App>,

@@ -38,7 +38,7 @@ impl From<ParticipantRow> for ParticipantAnswer {
 }
 
 /// The participants of the caller's sites.
-#[utoipa::path(get, path = "/v1/trials/{trial}/participants", tag = "participants", params(("trial" = String, Path), PageQuery), responses((status = 200, body = page::Page<ParticipantAnswer>)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/participants", operation_id = "list_participants", tag = "participants", params(("trial" = String, Path), PageQuery), responses((status = 200, description = "Participants whom the key may see", body = page::Page<ParticipantAnswer>)))]
 #[get("/v1/trials/{trial}/participants")]
 pub async fn list(
     app: web::Data<App>,
@@ -59,7 +59,7 @@ pub async fn list(
 }
 
 /// One participant.
-#[utoipa::path(get, path = "/v1/trials/{trial}/participants/{participant}", tag = "participants", params(("trial" = String, Path), ("participant" = String, Path)), responses((status = 200, body = ParticipantAnswer), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/participants/{participant}", operation_id = "get_participant", tag = "participants", params(("trial" = String, Path), ("participant" = String, Path)), responses((status = 200, description = "One participant", body = ParticipantAnswer), (status = 404, description = "Nothing here, or nothing that this key may know of", body = Problem)))]
 #[get("/v1/trials/{trial}/participants/{participant}")]
 pub async fn show(
     app: web::Data<App>,
@@ -73,7 +73,7 @@ pub async fn show(
 }
 
 /// The participant who is a citizen; the number stands in the body, never in an address.
-#[utoipa::path(post, path = "/v1/trials/{trial}/participants/search", tag = "participants", params(("trial" = String, Path)), request_body = super::schema::CitizenSearch, responses((status = 200, body = ParticipantAnswer), (status = 404, body = Problem)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/participants/search", operation_id = "search_participant", tag = "participants", params(("trial" = String, Path)), request_body = super::schema::CitizenSearch, responses((status = 200, description = "The participant of this number", body = ParticipantAnswer), (status = 404, description = "Nothing here, or nothing that this key may know of", body = Problem)))]
 #[post("/v1/trials/{trial}/participants/search")]
 pub async fn search(
     app: web::Data<App>,

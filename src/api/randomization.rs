@@ -10,7 +10,7 @@ use crate::conduct::{levels, public_randomness, units};
 use actix_web::{HttpRequest, HttpResponse, post, web};
 
 /// Give the value of the public randomness that the protocol names; before enrolment, and once.
-#[utoipa::path(post, path = "/v1/trials/{trial}/registration/public-randomness", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::PublicValueRequest, responses((status = 201, body = Object), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/registration/public-randomness", operation_id = "give_public_value", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::PublicValueRequest, responses((status = 201, description = "The value is on file", body = Object), (status = 409, description = "The state of the trial forbids it", body = Problem)))]
 #[post("/v1/trials/{trial}/registration/public-randomness")]
 pub async fn give_public_value(
     app: web::Data<App>,
@@ -30,7 +30,7 @@ pub async fn give_public_value(
 }
 
 /// Let units join a trial that draws units: they are drawn among themselves.
-#[utoipa::path(post, path = "/v1/trials/{trial}/units", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::UnitsRequest, responses((status = 201, body = Object), (status = 409, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/units", operation_id = "join_units", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::UnitsRequest, responses((status = 201, description = "The units joined", body = Object), (status = 409, description = "The state of the trial forbids it", body = Problem), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[post("/v1/trials/{trial}/units")]
 pub async fn join_units(
     app: web::Data<App>,
@@ -50,7 +50,7 @@ pub async fn join_units(
 }
 
 /// Freeze the list of a unit's citizens, where they are known, before its arm is told.
-#[utoipa::path(post, path = "/v1/trials/{trial}/units/lists", tag = "enrolments", params(("trial" = String, Path)), request_body = super::schema::UnitListRequest, responses((status = 201, body = Object), (status = 409, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/units/lists", operation_id = "freeze_list", tag = "enrolments", params(("trial" = String, Path)), request_body = super::schema::UnitListRequest, responses((status = 201, description = "The list is frozen", body = Object), (status = 409, description = "The state of the trial forbids it", body = Problem), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[post("/v1/trials/{trial}/units/lists")]
 pub async fn freeze_list(
     app: web::Data<App>,

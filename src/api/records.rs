@@ -100,9 +100,9 @@ impl LineAnswer {
 }
 
 /// Post conversations: one, an array, or NDJSON.
-#[utoipa::path(post, path = "/v1/trials/{trial}/conversations", tag = "records", params(("trial" = String, Path)),
+#[utoipa::path(post, path = "/v1/trials/{trial}/conversations", operation_id = "post_conversations", tag = "records", params(("trial" = String, Path)),
     request_body(content((super::schema::ConversationRequest = "application/json"), (String = "application/x-ndjson"))),
-    responses((status = 201, body = RecordAnswer), (status = 200, body = Vec<LineAnswer>), (status = 422, body = Problem)))]
+    responses((status = 201, description = "The record is on file", body = RecordAnswer), (status = 200, description = "What came of each record", body = Vec<LineAnswer>), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[post("/v1/trials/{trial}/conversations")]
 pub async fn post_conversations(
     app: web::Data<App>,
@@ -115,9 +115,9 @@ pub async fn post_conversations(
 }
 
 /// Post outcomes: one, an array, or NDJSON.
-#[utoipa::path(post, path = "/v1/trials/{trial}/outcomes", tag = "records", params(("trial" = String, Path)),
+#[utoipa::path(post, path = "/v1/trials/{trial}/outcomes", operation_id = "post_outcomes", tag = "records", params(("trial" = String, Path)),
     request_body(content((super::schema::OutcomeRequest = "application/json"), (String = "application/x-ndjson"))),
-    responses((status = 201, body = RecordAnswer), (status = 200, body = Vec<LineAnswer>), (status = 422, body = Problem)))]
+    responses((status = 201, description = "The record is on file", body = RecordAnswer), (status = 200, description = "What came of each record", body = Vec<LineAnswer>), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[post("/v1/trials/{trial}/outcomes")]
 pub async fn post_outcomes(
     app: web::Data<App>,
@@ -130,7 +130,7 @@ pub async fn post_outcomes(
 }
 
 /// The conversations of the caller's sites.
-#[utoipa::path(get, path = "/v1/trials/{trial}/conversations", tag = "records", params(("trial" = String, Path), RecordQuery), responses((status = 200, body = page::Page<RecordItem>)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/conversations", operation_id = "list_conversations", tag = "records", params(("trial" = String, Path), RecordQuery), responses((status = 200, description = "Conversations that the key may see", body = page::Page<RecordItem>)))]
 #[get("/v1/trials/{trial}/conversations")]
 pub async fn list_conversations(
     app: web::Data<App>,
@@ -142,7 +142,7 @@ pub async fn list_conversations(
 }
 
 /// The outcomes of the trial.
-#[utoipa::path(get, path = "/v1/trials/{trial}/outcomes", tag = "records", params(("trial" = String, Path), RecordQuery), responses((status = 200, body = page::Page<RecordItem>)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}/outcomes", operation_id = "list_outcomes", tag = "records", params(("trial" = String, Path), RecordQuery), responses((status = 200, description = "Outcomes that the key may see", body = page::Page<RecordItem>)))]
 #[get("/v1/trials/{trial}/outcomes")]
 pub async fn list_outcomes(
     app: web::Data<App>,

@@ -63,9 +63,9 @@ fn read_protocol(app: &App, media: MediaType, bytes: &[u8]) -> Result<Protocol, 
 }
 
 /// Make a draft of a trial from its protocol, JSON or TOML.
-#[utoipa::path(post, path = "/v1/trials", tag = "trials",
+#[utoipa::path(post, path = "/v1/trials", operation_id = "create_trial", tag = "trials",
     request_body(content((Object = "application/json"), (String = "application/toml"))),
-    responses((status = 201, description = "The draft", body = TrialAnswer), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, description = "The draft", body = TrialAnswer), (status = 409, description = "The state of the trial forbids it", body = Problem), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[post("/v1/trials")]
 pub async fn create(
     app: web::Data<App>,
@@ -90,7 +90,7 @@ pub async fn create(
 }
 
 /// The trials that the caller knows of.
-#[utoipa::path(get, path = "/v1/trials", tag = "trials", params(PageQuery), responses((status = 200, body = page::Page<TrialAnswer>)))]
+#[utoipa::path(get, path = "/v1/trials", operation_id = "list_trials", tag = "trials", params(PageQuery), responses((status = 200, description = "Trials that the key may see", body = page::Page<TrialAnswer>)))]
 #[get("/v1/trials")]
 pub async fn list(
     app: web::Data<App>,
@@ -121,7 +121,7 @@ pub async fn list(
 }
 
 /// One trial with its protocol.
-#[utoipa::path(get, path = "/v1/trials/{trial}", tag = "trials", params(("trial" = String, Path)), responses((status = 200, body = TrialAnswer), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/v1/trials/{trial}", operation_id = "get_trial", tag = "trials", params(("trial" = String, Path)), responses((status = 200, description = "The trial", body = TrialAnswer), (status = 404, description = "Nothing here, or nothing that this key may know of", body = Problem)))]
 #[get("/v1/trials/{trial}")]
 pub async fn show(
     app: web::Data<App>,
@@ -134,9 +134,9 @@ pub async fn show(
 }
 
 /// Change the protocol of a draft.
-#[utoipa::path(put, path = "/v1/trials/{trial}", tag = "trials", params(("trial" = String, Path)),
+#[utoipa::path(put, path = "/v1/trials/{trial}", operation_id = "revise_trial", tag = "trials", params(("trial" = String, Path)),
     request_body(content((Object = "application/json"), (String = "application/toml"))),
-    responses((status = 200, body = TrialAnswer), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, description = "The next revision of the draft", body = TrialAnswer), (status = 409, description = "The state of the trial forbids it", body = Problem), (status = 422, description = "Fields that are not usable, each named", body = Problem)))]
 #[put("/v1/trials/{trial}")]
 pub async fn revise(
     app: web::Data<App>,
@@ -159,7 +159,7 @@ pub async fn revise(
 }
 
 /// Register a draft: freeze the protocol, seal the seed, publish the commitments.
-#[utoipa::path(post, path = "/v1/trials/{trial}/registration", tag = "trials", params(("trial" = String, Path)), responses((status = 201, body = RegistrationAnswer), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/registration", operation_id = "register_trial", tag = "trials", params(("trial" = String, Path)), responses((status = 201, description = "Commitments of the registration", body = RegistrationAnswer), (status = 409, description = "The state of the trial forbids it", body = Problem)))]
 #[post("/v1/trials/{trial}/registration")]
 pub async fn register(
     app: web::Data<App>,
@@ -180,7 +180,7 @@ pub async fn register(
 }
 
 /// Open, pause and close enrolment; lock, unblind (with a second person) and archive the trial.
-#[utoipa::path(post, path = "/v1/trials/{trial}/status", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::StatusRequest, responses((status = 200, body = Object), (status = 202, description = "Another administrator has to ask for it too", body = Object), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/v1/trials/{trial}/status", operation_id = "change_status", tag = "trials", params(("trial" = String, Path)), request_body = super::schema::StatusRequest, responses((status = 200, description = "Where the trial stands now", body = Object), (status = 202, description = "Another administrator has to ask for it too", body = Object), (status = 409, description = "The state of the trial forbids it", body = Problem)))]
 #[post("/v1/trials/{trial}/status")]
 pub async fn change_status(
     app: web::Data<App>,

@@ -18,6 +18,7 @@ mod forgeries;
 mod http;
 mod keys;
 mod ledger;
+mod openapi;
 mod records;
 mod service;
 mod streams;
