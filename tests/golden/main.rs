@@ -45,8 +45,7 @@ fn expected(text: &str) -> BTreeMap<&str, Vec<(&str, f64)>> {
 #[track_caller]
 fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
     let scale = found.abs().max(expected.abs());
-    // Below 1e-12 a difference is the rounding of a difference that is 0 in truth.
-    let near = (found - expected).abs() <= tolerance * scale || scale < 1e-12;
+    let near = (found - expected).abs() <= tolerance * scale;
     assert!(near, "{what}: {found} instead of {expected}");
 }
 
