@@ -1,68 +1,14 @@
 //! Streams that end before their time, clients that never read, and bodies that are made to cost memory.
 
 use crate::on_both;
+use crate::support::sending::Sending;
 use crate::support::{
     Client, TRIAL, TestApp, citizen, conversation, enrol, execute, invalid, number, outcome,
 };
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::Read;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
-
-/// A stream of records that is still being sent.
-struct Sending {
-    stream: TcpStream,
-    answers: BufReader<TcpStream>,
-}
-
-impl Sending {
-    fn begin(client: &Client, path: &str) -> Self {
-        let address = client.address.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        stream
-            .set_write_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\
-             content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n",
-            client.key
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let answers = BufReader::new(stream.try_clone().unwrap());
-        Self { stream, answers }
-    }
-
-    fn send(&mut self, text: &str) -> std::io::Result<()> {
-        write!(self.stream, "{:x}\r\n{text}\r\n", text.len())
-    }
-
-    fn end(&mut self) {
-        self.stream.write_all(b"0\r\n\r\n").unwrap();
-    }
-
-    /// The next line that is JSON; heads and sizes of chunks are passed over.
-    fn next(&mut self) -> Option<Value> {
-        loop {
-            let mut line = String::new();
-            if self.answers.read_line(&mut line).unwrap_or(0) == 0 {
-                return None;
-            }
-            if line == "0\r\n" {
-                return None;
-            }
-            if line.starts_with('{') {
-                return Some(serde_json::from_str(&line).unwrap());
-            }
-        }
-    }
-
-    fn rest(&mut self) -> Vec<Value> {
-        std::iter::from_fn(|| self.next()).collect()
-    }
-}
 
 fn lines(people: &[String], from: usize, to: usize) -> String {
     let record = |n: usize| conversation(&format!("c{n}"), &people[n % people.len()]);

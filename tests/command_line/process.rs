@@ -1,6 +1,7 @@
 //! The service as a process: restarts, kills, keys, logs.
 
 use super::{Installation, refused};
+use crate::support::sending::Sending;
 use crate::support::{Client, TRIAL, citizen, conversation, enrol, number, protocol, today};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -123,23 +124,32 @@ fn a_body_in_flight_is_answered_to_its_end_at_sigterm_and_sigint() {
         let service = installation.serve();
         open_trial(&service.client(&admin));
         let participant = enrol(&service.client(&enroller), &today(citizen("010190-1234")));
-        let records: Vec<_> = (0..12_000)
-            .map(|n| now(conversation(&format!("c{n}"), &participant)))
-            .collect();
+        let lines = |from: usize, to: usize| -> String {
+            (from..to)
+                .map(|n| format!("{}\n", now(conversation(&format!("c{n}"), &participant))))
+                .collect()
+        };
         let client = service.client(&source);
-        let posting = std::thread::spawn(move || {
-            client
-                .post_lines(&format!("{TRIAL}/conversations"), &records)
-                .lines()
-        });
-        std::thread::sleep(std::time::Duration::from_millis(250));
+        let mut sending = Sending::begin(&client, &format!("{TRIAL}/conversations"));
+        sending.send(&lines(0, 2_000)).unwrap();
+        // The body is in flight: its beginning is answered, and its end is not sent yet.
+        let first = sending.next().unwrap();
+        assert_eq!(first["status"], "recorded", "{first}");
         service.signal(signal);
-        let lines = posting.join().unwrap();
-        assert_eq!(
-            lines.last().unwrap()["summary"]["recorded"],
-            12_000,
-            "{signal}"
-        );
+        // Nobody else is served any more.
+        let begun = std::time::Instant::now();
+        let address = service.address.strip_prefix("http://").unwrap().to_owned();
+        while std::net::TcpStream::connect(&address).is_ok() {
+            assert!(
+                begun.elapsed().as_secs() < 10,
+                "{signal}: it goes on listening"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        sending.send(&lines(2_000, 6_000)).unwrap();
+        sending.end();
+        let last = sending.rest().pop().unwrap();
+        assert_eq!(last["summary"]["recorded"], 6_000, "{signal}");
         assert!(service.ended().0, "{signal}");
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod client;
+pub mod sending;
 
 pub use client::{Answer, Calendar, Client, invalid};
 
