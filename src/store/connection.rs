@@ -223,6 +223,7 @@ impl Manager {
                 let (mut link, socket) = watch::socket_of(&watch::ports(url), open)
                     .map_err(r2d2::Error::ConnectionError)?;
                 let statement = self.statement.as_millis();
+                let watched = self.watch.over(socket.as_ref(), Some(self.wait.max(FIRST)));
                 link.batch_execute(&format!(
                     "SET TIME ZONE 'UTC'; SET lock_timeout = {milliseconds}; \
                      SET statement_timeout = {statement}; \
@@ -230,11 +231,15 @@ impl Manager {
                      SET plan_cache_mode = force_custom_plan;"
                 ))
                 .map_err(r2d2::Error::QueryError)?;
+                drop(watched);
                 Ok((Link::Postgres(link), socket))
             }
         }
     }
 }
+
+/// The least time in which a new connection must answer its first statement.
+const FIRST: Duration = Duration::from_secs(2);
 
 impl ManageConnection for Manager {
     type Connection = Pooled;

@@ -19,6 +19,7 @@ mod http;
 mod keys;
 mod ledger;
 mod openapi;
+mod outages;
 mod records;
 mod service;
 mod streams;

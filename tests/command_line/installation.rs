@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 pub struct Installation {
     pub folder: tempfile::TempDir,
-    database: String,
+    pub database: String,
 }
 
 /// A service that is running as a process of its own.

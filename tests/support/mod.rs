@@ -86,7 +86,7 @@ impl TestApp {
         Self::start(url, folder, change)
     }
 
-    fn start(url: String, folder: tempfile::TempDir, change: impl Fn(&mut Config)) -> Self {
+    pub fn start(url: String, folder: tempfile::TempDir, change: impl Fn(&mut Config)) -> Self {
         let clock = Clock::standing_at(NOW.parse().unwrap());
         Self::copy(
             url,
@@ -154,7 +154,7 @@ impl TestApp {
             &url,
             config.database.connections,
             wait,
-            Duration::from_secs(30),
+            Duration::from_secs(config.database.statement_seconds),
         )
         .unwrap();
         store.migrate().unwrap();
