@@ -3,7 +3,7 @@
 use super::connection::{Link, StoreError};
 use super::{Address, Store, Tx};
 use diesel::RunQueryDsl;
-use diesel::migration::{Migration, MigrationSource};
+use diesel::migration::MigrationSource;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -80,8 +80,10 @@ fn versions<DB: diesel::backend::Backend>(
 ) -> Result<Vec<String>, StoreError> {
     let migrations = MigrationSource::<DB>::migrations(source)
         .map_err(|fault| StoreError::Migration(fault.to_string()))?;
-    let version = |migration: &Box<dyn Migration<DB>>| migration.name().version().to_string();
-    Ok(migrations.iter().map(version).collect())
+    Ok(migrations
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect())
 }
 
 fn names<V: std::fmt::Display>(versions: Vec<V>) -> Vec<String> {
