@@ -482,3 +482,46 @@ on_both! {
         }
     }
 }
+
+/// What cannot be hidden without taking away what the trial measures: whoever knows the days of all records
+/// of a participant (their source, or an enroller who was told) finds the row where no other has the same.
+/// docs/randomization.md tells the share.
+#[test]
+fn what_offsets_allow_is_as_documented() {
+    let app = TestApp::sqlite();
+    let trial = trial(&app);
+    let participants = rows(&trial.statistician, "participants", trial.cut);
+    let mut days: HashMap<String, Vec<String>> = HashMap::new();
+    for row in rows(&trial.statistician, "outcomes", trial.cut) {
+        let record = format!("{} {}", row["kind"], row["day"]);
+        days.entry(row["participant"].clone())
+            .or_default()
+            .push(record);
+    }
+    let mut alike: HashMap<Vec<String>, usize> = HashMap::new();
+    let of = |row: &HashMap<String, String>| {
+        let known = ["drawn_week", "site", "target_group", "age"];
+        let mut all: Vec<String> = known.iter().map(|key| row[*key].clone()).collect();
+        let mut own = days.get(&row["participant"]).cloned().unwrap_or_default();
+        own.sort();
+        all.extend(own);
+        all
+    };
+    for row in &participants {
+        *alike.entry(of(row)).or_default() += 1;
+    }
+    let alone = participants
+        .iter()
+        .filter(|row| alike[&of(row)] == 1)
+        .count();
+    let silent = participants
+        .iter()
+        .filter(|row| !days.contains_key(&row["participant"]) && alike[&of(row)] == 1)
+        .count();
+    let share = alone as f64 / PEOPLE as f64;
+    let page = include_str!("../../docs/randomization.md");
+    let told = format!("{:.0}% of the rows", 100.0 * share);
+    assert!(page.contains(&told), "{told}");
+    // Of those of whom nothing was recorded the days say nothing.
+    assert!((silent as f64) < 0.05 * PEOPLE as f64, "{silent}");
+}
