@@ -114,8 +114,12 @@ pub fn socket_of<T, E>(
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let before = sockets();
     let opened = open()?;
+    // By what the system calls them: an old socket may have got another descriptor meanwhile, because
+    // whoever begins to watch it duplicates it.
     let mut found = sockets();
-    found.retain(|name| !before.contains(name));
+    found.retain(|(_, name)| !before.iter().any(|(_, old)| old == name));
+    found.sort_by(|(_, a), (_, b)| a.cmp(b));
+    found.dedup_by(|(_, a), (_, b)| a == b);
     let to_database = |socket: &TcpStream| {
         let peer = socket.peer_addr();
         peer.is_ok_and(|peer| ports.contains(&peer.port()))
@@ -193,6 +197,28 @@ mod tests {
         // Without the watchdog this would wait for ever.
         assert_eq!(client.read(&mut [0; 1]).unwrap_or(0), 0);
         drop(watched);
+        let begun = Instant::now();
+        while watch.generation() == 0 && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         assert_eq!(watch.generation(), 1);
+    }
+
+    /// Transactions begin on other connections to the same database while one is opened.
+    #[test]
+    fn a_socket_is_told_from_duplicates_of_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let old = TcpStream::connect(address).unwrap();
+        let mut duplicates = Vec::new();
+        let opened = socket_of(&[address.port()], || {
+            duplicates.push(old.try_clone().unwrap());
+            let new = TcpStream::connect(address);
+            duplicates.push(old.try_clone().unwrap());
+            new
+        });
+        let (client, socket) = opened.unwrap();
+        let socket = socket.expect("it is told which");
+        assert_eq!(socket.local_addr().unwrap(), client.local_addr().unwrap());
     }
 }
