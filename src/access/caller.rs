@@ -35,6 +35,11 @@ impl Caller {
         }
     }
 
+    /// Whether it is the command line, which has no key.
+    pub fn is_command_line(&self) -> bool {
+        self.key_id == "command-line"
+    }
+
     pub fn may(&self, right: Right) -> bool {
         self.role.may(right)
     }

@@ -193,6 +193,7 @@ pub fn participants(
     coarser("all dropped".into(), &mut |_, known| {
         known.week.clear();
     });
+    withhold_more(&mut rows, smallest, &mut steps);
     let followed = followed(protocol, dataset);
     let mut told: Vec<Vec<String>> = rows
         .into_iter()
@@ -211,6 +212,46 @@ pub fn participants(
         fields: fields(protocol),
         rows: told,
         steps,
+    }
+}
+
+/// Those of whom everything is withheld are not few either: while they are, the rarest combination that is
+/// shown is withheld with them.
+fn withhold_more(rows: &mut [Known], smallest: usize, steps: &mut Vec<Step>) {
+    let is_blank = |known: &Known| {
+        known.week.is_empty() && known.site.is_empty() && known.factors.iter().all(String::is_empty)
+    };
+    loop {
+        let blank = rows.iter().filter(|known| is_blank(known)).count();
+        if blank == 0 || blank >= smallest {
+            return;
+        }
+        let mut counts: HashMap<&Known, usize> = HashMap::new();
+        for known in rows.iter().filter(|known| !is_blank(known)) {
+            *counts.entry(known).or_default() += 1;
+        }
+        let key = |known: &Known| {
+            (
+                known.week.clone(),
+                known.site.clone(),
+                known.factors.clone(),
+            )
+        };
+        let rarest = counts
+            .into_iter()
+            .min_by_key(|(known, count)| (*count, key(known)));
+        let Some((rarest, count)) = rarest.map(|(known, count)| (known.clone(), count)) else {
+            return;
+        };
+        for known in rows.iter_mut().filter(|known| **known == rarest) {
+            known.week.clear();
+            known.site.clear();
+            known.factors.iter_mut().for_each(String::clear);
+        }
+        steps.push(Step {
+            step: "withheld with the few".into(),
+            rows: count,
+        });
     }
 }
 
@@ -358,9 +399,7 @@ pub fn smallest_combination(told: &Participants) -> usize {
     for row in &told.rows {
         *counts.entry(&row[1..end]).or_default() += 1;
     }
-    let withheld = |cells: &&&[String]| cells.iter().all(String::is_empty);
-    let shown = counts.iter().filter(|(cells, _)| !withheld(cells));
-    shown.map(|(_, count)| *count).min().unwrap_or(0)
+    counts.into_values().min().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -380,6 +419,39 @@ mod tests {
         assert_eq!(band(37.5, 10.0), "30-39");
         assert_eq!(band(0.0, 5.0), "0-4");
         assert_eq!(band(-3.0, 5.0), "-5--1");
+    }
+
+    #[test]
+    fn those_of_whom_all_is_withheld_are_not_few() {
+        let known = |site: &str| Known {
+            week: String::new(),
+            site: site.into(),
+            factors: Vec::new(),
+        };
+        let mut rows = vec![
+            known(""),
+            known("a"),
+            known("a"),
+            known("b"),
+            known("b"),
+            known("b"),
+        ];
+        let mut steps = Vec::new();
+        withhold_more(&mut rows, 2, &mut steps);
+        assert_eq!(
+            rows,
+            [
+                known(""),
+                known(""),
+                known(""),
+                known("b"),
+                known("b"),
+                known("b")
+            ]
+        );
+        assert_eq!(steps[0].rows, 2);
+        withhold_more(&mut rows, 2, &mut steps);
+        assert_eq!(steps.len(), 1);
     }
 
     #[test]

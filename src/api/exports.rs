@@ -9,7 +9,11 @@ use crate::analysis::export::DataSet;
 use crate::conduct::{Refusal, export};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use utoipa::IntoParams;
+
+/// Data sets that are written at once.
+const AT_ONCE: usize = 2;
 
 /// Which cut is exported.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,6 +34,9 @@ pub async fn download(
     let (trial, name) = path.into_inner();
     let caller = allowed(&app, caller, &trial, Right::Export).await?;
     let query: ExportQuery = page::query(&request)?;
+    // A cut lies in memory while it is written: few at once.
+    static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
+    let _turn = TURNS.acquire().await;
     let service = app.service.clone();
     let text = blocking(move || {
         let set = DataSet::parse(&name).ok_or(Refusal::NotFound("data set"));

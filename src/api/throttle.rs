@@ -46,21 +46,22 @@ impl Failures {
 /// The address of the client: that of the connection, or, behind a proxy that is trusted, the last one
 /// that the proxy names and that is not itself a trusted proxy.
 pub fn client(request: &HttpRequest, trusted: &[IpAddr]) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip();
+    let peer = request.peer_addr()?.ip().to_canonical();
     if !trusted.contains(&peer) {
         return Some(peer);
     }
-    let forwarded = request
-        .headers()
-        .get_all("x-forwarded-for")
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|part| part.trim().parse::<IpAddr>());
-    let hops: Vec<IpAddr> = forwarded.map_while(Result::ok).collect();
-    hops.into_iter()
+    let forwarded = request.headers().get_all("x-forwarded-for");
+    let hops: Vec<&str> = forwarded
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .collect();
+    // From the right: what a proxy added itself. What the client claims stands to the left of it.
+    let seen = hops
+        .into_iter()
         .rev()
-        .find(|hop| !trusted.contains(hop))
-        .or(Some(peer))
+        .map_while(|hop| hop.trim().parse::<IpAddr>().ok())
+        .map(|hop| hop.to_canonical())
+        .find(|hop| !trusted.contains(hop));
+    seen.or(Some(peer))
 }
 
 #[cfg(test)]
@@ -101,6 +102,18 @@ mod tests {
             from("10.0.0.1", "nonsense", &proxy),
             Some(address("10.0.0.1"))
         );
+        // What cannot be read hides nothing that stands behind it.
+        for told in [
+            "6.6.6.6, x, 1.2.3.4",
+            "x, 1.2.3.4",
+            "6.6.6.6, ::ffff:1.2.3.4",
+        ] {
+            assert_eq!(
+                from("10.0.0.1", told, &proxy),
+                Some(address("1.2.3.4")),
+                "{told}"
+            );
+        }
     }
 
     #[test]

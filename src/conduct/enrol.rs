@@ -80,7 +80,7 @@ pub(super) fn decide(
         match known {
             Some(Known::Drawn { row, by }) => {
                 let (row, by) = (row.clone(), by.clone());
-                let differs = repeat::from_enrolment(tx, &trial.id, &row.id, candidate)?;
+                let differs = repeat::from_enrolment(tx, service, &trial.id, &row.id, candidate)?;
                 let before = batch.facts.len();
                 let mut refused =
                     changed.note(tx, service, trial, task, &row.id, differs, batch, now)?;

@@ -330,10 +330,9 @@ fn insert(
     row: KeyRow,
     request: Option<&RequestRow>,
 ) -> Result<(), Refusal> {
-    if wish.takes_two_persons() {
+    if wish.role.sees_arms_while_blinded() || wish.takes_two_persons() {
         // Heads of several ledgers are locked in the order of the trials' ids, the installation's last.
         for trial in begun_trials(tx, wish)? {
-            tx.lock_trial_shared(&trial)?;
             let body = json!({
                 "key": row.id, "role": row.role, "name": row.name, "person": row.person_id,
                 "requested_by": row.created_by, "approved_by": caller.key_id,
@@ -389,16 +388,34 @@ pub fn revoke(service: &Service, caller: &Caller, id: &str) -> Result<(), Refusa
         return Err(Refusal::MissingRight(Right::ManageKeys));
     }
     service.store.write(|tx| {
+        check_present(tx, service, caller)?;
         let row = tx
             .find_key(id)?
             .filter(|row| within(caller, row.trial_id.as_deref()))
             .ok_or(Refusal::NotFound("key"))?;
-        if row.revoked_at.is_some() {
-            return Ok(());
+        // Those by which it was replaced end with it: a key that was stolen may have been replaced.
+        let mut next = Some(row);
+        while let Some(row) = next {
+            if row.revoked_at.is_none() {
+                tx.revoke_key(&row.id, service.clock.now().naive_utc(), &caller.key_id)?;
+                note_revocation(tx, service, caller, &row.id)?;
+            }
+            next = match replaced_by(tx, service, &row.id)? {
+                Some(by) => tx.find_key(&by)?,
+                None => None,
+            };
         }
-        tx.revoke_key(id, service.clock.now().naive_utc(), &caller.key_id)?;
-        note_revocation(tx, service, caller, id)
+        Ok(())
     })
+}
+
+/// The key by which a key was replaced.
+fn replaced_by(tx: &mut Tx, service: &Service, id: &str) -> Result<Option<String>, Refusal> {
+    let facts = tx.facts_about(INSTALLATION, id)?;
+    let facts = service.checked(tx, INSTALLATION, facts)?;
+    let kind = FactKind::KeyRotated.as_str();
+    let last = facts.iter().rev().find(|fact| fact.kind == kind);
+    Ok(last.and_then(|fact| body_of(&fact.record)["by"].as_str().map(str::to_owned)))
 }
 
 pub(super) fn note_revocation(
@@ -477,6 +494,12 @@ pub fn rotate(
         if !is_valid(tx, service, id)? {
             return Err(Refusal::SecondPersonNeeded(
                 "the key is no longer valid".into(),
+            ));
+        }
+        check_present(tx, service, caller)?;
+        if replaced_by(tx, service, id)?.is_some() {
+            return Err(Refusal::SecondPersonNeeded(
+                "the key was replaced before: replace the one that replaced it".into(),
             ));
         }
         let (new, hash) = match &asked.own {
@@ -625,6 +648,19 @@ pub(super) fn is_valid(tx: &mut Tx, service: &Service, id: &str) -> Result<bool,
     Ok(row.revoked_at.is_none() && !has_expired(service, &row))
 }
 
+/// Refuses a caller whose key was revoked or has ended since the request began: its body may have taken
+/// its time.
+pub(super) fn check_present(
+    tx: &mut Tx,
+    service: &Service,
+    caller: &Caller,
+) -> Result<(), Refusal> {
+    if caller.is_command_line() || is_valid(tx, service, &caller.key_id)? {
+        return Ok(());
+    }
+    Err(Refusal::Unauthenticated)
+}
+
 /// The keys that are valid for a trial now, as its opening names them.
 pub(super) fn valid_for(
     tx: &mut Tx,
@@ -675,10 +711,15 @@ fn check_scope(caller: &Caller, wish: &Wish) -> Result<(), Refusal> {
 
 /// The trials, within the scope of the key, whose enrolment has begun.
 fn begun_trials(tx: &mut Tx, wish: &Wish) -> Result<Vec<String>, Refusal> {
-    let rows = tx.list_trials(wish.trial.as_deref(), None, i64::MAX)?;
-    Ok(rows
-        .into_iter()
-        .filter(|row| Status::parse(&row.status).is_some_and(Status::has_begun))
-        .map(|row| row.id)
-        .collect())
+    let mut begun = Vec::new();
+    for row in tx.list_trials(wish.trial.as_deref(), None, i64::MAX)? {
+        // Locked before it is looked at: an opening that is under way names the key, or comes before it.
+        let Some(row) = tx.lock_trial_shared(&row.id)? else {
+            continue;
+        };
+        if Status::parse(&row.status).is_some_and(Status::has_begun) {
+            begun.push(row.id);
+        }
+    }
+    Ok(begun)
 }

@@ -64,13 +64,15 @@ pub(super) fn load(
             }
             None => {
                 let kind = FactKind::Screening.as_str();
-                let screened = tx
-                    .last_fact_of(trial, kind, &citizen.person_id)?
-                    .and_then(|fact| {
-                        let mut body = body_of(&fact.record);
-                        let failed = serde_json::from_value(body["failed"].take()).ok()?;
-                        Some(Screening { failed, body })
-                    });
+                let fact = tx.last_fact_of(trial, kind, &citizen.person_id)?;
+                if let Some(fact) = &fact {
+                    service.check_fact(tx, trial, fact)?;
+                }
+                let screened = fact.and_then(|fact| {
+                    let mut body = body_of(&fact.record);
+                    let failed = serde_json::from_value(body["failed"].take()).ok()?;
+                    Some(Screening { failed, body })
+                });
                 Known::Seen {
                     person: citizen.person_id,
                     screened,

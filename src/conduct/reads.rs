@@ -1,4 +1,5 @@
-//! Who reads many arms beyond their own enrolments: counted in memory, written down once a day.
+//! Who reads many arms beyond their own enrolments: counted in memory for each person, written down at
+//! every so many a day.
 
 use super::fact::{Draft, FactKind};
 use super::{Service, Trial};
@@ -9,14 +10,13 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-/// The participants of others whose arm a key has read on a day.
+/// The participants of others whose arm a person has read on a day, by trial and person.
 #[derive(Default)]
 pub struct Reads(Mutex<HashMap<(String, String), Day>>);
 
 struct Day {
     on: NaiveDate,
     participants: HashSet<String>,
-    noted: bool,
 }
 
 /// Counts participants whom somebody else enrolled; the fact is added where they have become many.
@@ -34,25 +34,22 @@ pub(super) fn note(
         .0
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let place = (trial.id.clone(), caller.key_id.clone());
+    // Keys that replace one another are one person's.
+    let place = (trial.id.clone(), caller.person.clone());
     let fresh = || Day {
         on: today,
         participants: HashSet::new(),
-        noted: false,
     };
     let day = reads.entry(place).or_insert_with(fresh);
     if day.on != today {
         *day = fresh();
-    }
-    if day.noted {
-        return;
     }
     day.participants
         .extend(participants.iter().map(|id| (*id).to_owned()));
     if day.participants.len() <= many {
         return;
     }
-    day.noted = true;
+    // It counts on: should this fact be lost with its transaction, the next one tells.
     day.participants.clear();
     let body = json!({"key": caller.key_id, "more_than": many, "day": today});
     let fact = Draft::of_trial(FactKind::ArmsRead, body);

@@ -113,11 +113,15 @@ pub(super) fn look_up<'a>(person: Option<&'a str>, by: &str) -> Draft<'a> {
 /// How a candidate differs from the enrolment on file.
 pub(super) fn from_enrolment(
     tx: &mut Tx,
+    service: &Service,
     trial: &str,
     person: &str,
     candidate: &Candidate,
 ) -> Result<Vec<String>, Refusal> {
     let fact = tx.last_fact_of(trial, FactKind::Enrolment.as_str(), person)?;
+    if let Some(fact) = &fact {
+        service.check_fact(tx, trial, fact)?;
+    }
     Ok(fact.map_or_else(Vec::new, |fact| {
         differences(&body_of(&fact.record), candidate)
     }))

@@ -102,6 +102,7 @@ pub(super) fn ask(
     trial: Option<&str>,
     object: &Value,
 ) -> Result<Request, Refusal> {
+    issue_key::check_present(tx, service, caller)?;
     let now = service.clock.now();
     let row = RequestRow {
         id: new_id(&service.clock),
@@ -272,6 +273,7 @@ fn check_second_person(
     if row.asked_person == signer.person {
         return refused("both keys belong to the same person");
     }
+    issue_key::check_present(tx, service, signer)?;
     if !issue_key::is_valid(tx, service, &row.asked_by)? {
         return refused("the key of the one who asked was revoked or has expired");
     }

@@ -65,6 +65,12 @@ pub(super) fn adopt(
 ) -> Result<Adopted, Refusal> {
     let known = service.lock_trial(tx, trial)?;
     may_adopt(tx, service, caller, &known)?;
+    // Who asked may have got access since.
+    if has_access_by_arm(tx, service, &request.asked_person, trial)? {
+        return Err(Refusal::SecondPersonNeeded(
+            "a person with access by arm has no say in the rules".into(),
+        ));
+    }
     let body = json!({
         "rules": PRESENT, "request": request.id,
         "persons": [request.asked_person, caller.person],

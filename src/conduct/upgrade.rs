@@ -9,7 +9,7 @@ use super::fact::{Draft, FactKind, body_of};
 use super::{Refusal, Service, Status, checkpoint, issue_key, levels, persons};
 use crate::access::{Caller, Role};
 use crate::ledger::tree::from_hex;
-use crate::store::{INSTALLATION, KeyRow, PersonRow, Store, Tx};
+use crate::store::{FactRow, INSTALLATION, KeyRow, PersonRow, Store, Tx};
 use chrono::Duration;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ fn begin(tx: &mut Tx, service: &Service) -> Result<(), Refusal> {
     for trial in &trials {
         tx.lock_trial(&trial.id)?;
         let size = tx.last_sequence(&trial.id)?;
-        refuse_if_vouched(tx, service, &trial.id, size)?;
+        refuse_if_vouched(tx, service, &trial.id)?;
         if size == 0 {
             continue;
         }
@@ -102,27 +102,31 @@ fn begin(tx: &mut Tx, service: &Service) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A ledger whose last record this release wrote was taken over before: somebody has removed the
+/// A ledger that holds a record of this release was taken over before: somebody has removed the
 /// installation's ledger, and with it what vouched for keys.
-fn refuse_if_vouched(
-    tx: &mut Tx,
-    service: &Service,
-    trial: &str,
-    size: i64,
-) -> Result<(), Refusal> {
-    let Some(fact) = tx.find_facts(trial, &[size])?.pop() else {
-        return Ok(());
-    };
-    let vouched = fact.salt.len() == 32
-        && service
-            .voucher
-            .vouch(trial, &fact.id, &fact.salt[..16], &fact.record)
-            == fact.salt[16..];
-    match vouched {
-        true => Err(tampered(INSTALLATION, None, "it was removed")),
-        false => Ok(()),
+fn refuse_if_vouched(tx: &mut Tx, service: &Service, trial: &str) -> Result<(), Refusal> {
+    let mut after = 0;
+    loop {
+        let rows = tx.page_all_facts(trial, after, i64::MAX, PAGE)?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = last.sequence;
+        let is_vouched = |fact: &FactRow| {
+            fact.salt.len() == 32
+                && service
+                    .voucher
+                    .vouch(trial, &fact.id, &fact.salt[..16], &fact.record)
+                    == fact.salt[16..]
+        };
+        if rows.iter().any(is_vouched) {
+            return Err(tampered(INSTALLATION, None, "it was removed"));
+        }
     }
 }
+
+/// Records that are looked at together.
+const PAGE: i64 = 5_000;
 
 /// Keys of one family (made by one another over HTTP, or administrators' of one name) become one person.
 fn adopt_keys(

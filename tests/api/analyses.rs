@@ -269,7 +269,9 @@ on_both! {
         let refused = look(&second, 1).expect_problem(422, "invalid-request");
         assert!(refused.to_string().contains("was made over data cut"), "{refused}");
         // The second look spends on from the information that the first one had.
-        let two = look(&second, 2).expect(201)["result"]["sequential"]["arms"][0].clone();
+        let answer = look(&second, 2).expect(201);
+        let two = answer["result"]["sequential"]["arms"][0].clone();
+        assert!(two["fraction"].is_number(), "{answer}");
         assert!(two["fraction"].as_f64().unwrap() > fraction, "{two}");
         assert!(two["boundary"]["alpha_spent"].as_f64().unwrap() > spent, "{two}");
         // A key that sees the arms as one makes no looks.

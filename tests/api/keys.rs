@@ -1,6 +1,7 @@
 //! Keys over HTTP: shown once, two persons, revocation.
 
 use crate::on_both;
+use crate::support::sending::Sending;
 use crate::support::{TRIAL, TRIAL_ID, TestApp, invalid, protocol};
 use lodkast::access::{KeyText, Role};
 use serde_json::json;
@@ -107,7 +108,8 @@ on_both! {
         let anna = app.enrolling();
         app.monitor();
         app.caseworker();
-        assert_eq!(anna.get(&format!("{TRIAL}/flow"))["records"]["key_issued"], 1);
+        // Both see arms, the caseworker those of a site.
+        assert_eq!(anna.get(&format!("{TRIAL}/flow"))["records"]["key_issued"], 2);
         let entries = anna.get("/v1/installation/ledger/entries?limit=1000").expect(200);
         let items = entries["items"].as_array().unwrap();
         let issued = items.iter().filter(|entry| entry["kind"] == "key_issued");
@@ -167,6 +169,67 @@ on_both! {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
         panic!("{}", used(&new["key_id"]));
+    }
+
+    /// Whoever stole a key may have replaced it: revoking it revokes what came of it.
+    fn a_key_is_replaced_once_and_revoked_with_what_replaced_it(app: &TestApp) {
+        let administrator = app.administrator();
+        let wish = json!({"role": "source", "name": "Register"});
+        let made = administrator.post("/v1/keys", &wish).expect(201);
+        let id = made["key_id"].as_str().unwrap();
+        let holder = app.client(made["key"].as_str().unwrap());
+        let rotation = format!("/v1/keys/{id}/rotation");
+        let second = holder.post(&rotation, &json!({})).expect(201);
+        holder.post(&rotation, &json!({})).expect_problem(409, "second-person");
+        let renewed = app.client(second["key"].as_str().unwrap());
+        let rotation = format!("/v1/keys/{}/rotation", second["key_id"].as_str().unwrap());
+        let third = app.client(renewed.post(&rotation, &json!({})).expect(201)["key"].as_str().unwrap());
+        assert_eq!(third.get("/v1/trials").status, 403);
+        administrator.delete(&format!("/v1/keys/{id}")).expect(204);
+        for client in [&holder, &renewed, &third] {
+            assert_eq!(client.get("/v1/trials").status, 401);
+        }
+    }
+
+    /// The body of a request may take its time; the key must hold when it is done.
+    fn a_key_that_is_revoked_while_its_request_is_sent_signs_nothing(app: &TestApp) {
+        let (anna, bo) = (app.administrator(), app.key(Role::Administrator, "Bo", None, &[]));
+        let own = KeyText::random();
+        let wish = json!({"role": "monitor", "name": "Mona", "key_id": own.id, "secret_sha256": own.hash()});
+        let waiting = anna.post("/v1/keys", &wish).expect(202);
+        let mut sending = Sending::begin_as(&bo, waiting["approval"].as_str().unwrap(), "application/json");
+        sending.send("{").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let id = bo.key.split('_').nth(1).unwrap();
+        anna.delete(&format!("/v1/keys/{id}")).expect(204);
+        sending.send("}").unwrap();
+        sending.end();
+        assert_eq!(sending.next().unwrap()["status"], 401);
+        app.client(&own.reveal()).get("/v1/trials").expect(401);
+    }
+
+    fn whoever_reads_many_arms_of_others_is_written_down(app: &TestApp) {
+        let anna = app.enrolling();
+        let other = app.enroller();
+        for n in 0..12 {
+            crate::support::enrol(&other, &crate::support::citizen(&crate::support::number(n)));
+        }
+        let reader = app.key(Role::Enroller, "Reader", None, &["Aalborg"]);
+        let path = format!("{TRIAL}/participants");
+        let noted = || {
+            let flow = anna.get(&format!("{TRIAL}/flow")).expect(200);
+            flow["records"]["arms_read"].as_i64().unwrap_or(0)
+        };
+        other.get(&path).expect(200);
+        assert_eq!(noted(), 0, "those are its own");
+        reader.get(&format!("{path}?limit=10")).expect(200);
+        assert_eq!(noted(), 0);
+        reader.get(&path).expect(200);
+        assert_eq!(noted(), 1);
+        assert!(app.client("").get("/metrics").text.contains("lodkast_many_arms_read_total 1"));
+        let report = lodkast::conduct::check::run(&app.service, None).unwrap();
+        let id = reader.key.split('_').nth(1).unwrap();
+        assert!(report.notes.iter().any(|note| note.contains(id)), "{:?}", report.notes);
     }
 
     fn nobody_gives_away_more_than_they_have(app: &TestApp) {

@@ -146,6 +146,7 @@ impl TestApp {
         config.database.connections = 6;
         config.database.wait_seconds = 20;
         config.server.workers = 2;
+        config.limits.arm_reads_per_day = 11;
         // Tests send more wrong keys than anybody else.
         config.limits.wrong_key_milliseconds = 0;
         change(&mut config);

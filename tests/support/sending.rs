@@ -14,6 +14,10 @@ pub struct Sending {
 
 impl Sending {
     pub fn begin(client: &Client, path: &str) -> Self {
+        Self::begin_as(client, path, "application/x-ndjson")
+    }
+
+    pub fn begin_as(client: &Client, path: &str, media_type: &str) -> Self {
         let address = client.address.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         stream
@@ -24,7 +28,7 @@ impl Sending {
             .unwrap();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\
-             content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n",
+             content-type: {media_type}\r\ntransfer-encoding: chunked\r\n\r\n",
             client.key
         );
         stream.write_all(head.as_bytes()).unwrap();
