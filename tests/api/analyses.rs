@@ -258,7 +258,8 @@ on_both! {
         let spent = one["arms"][0]["boundary"]["alpha_spent"].as_f64().unwrap();
         // The same look over the same cut is the same look; over another it would spend the error again.
         assert_eq!(look(&first, 1).expect(201)["result"]["sequential"], one);
-        for n in 40..56 {
+        // A look is a test where the information has grown by a thousandth of what is planned.
+        for n in 40..90 {
             let participant = enrol(&app.enroller(), &citizen(&number(n)));
             if n % 2 == 0 {
                 let job = outcome(&format!("o{n}"), &participant, "employment_started", "2026-03-16");
@@ -273,7 +274,8 @@ on_both! {
         let two = answer["result"]["sequential"]["arms"][0].clone();
         assert!(two["fraction"].is_number(), "{answer}");
         assert!(two["fraction"].as_f64().unwrap() > fraction, "{two}");
-        assert!(two["boundary"]["alpha_spent"].as_f64().unwrap() > spent, "{two}");
+        let later = two["boundary"]["alpha_spent"].as_f64();
+        assert!(later.is_some_and(|later| later > spent), "{spent}: {one} {two}");
         // A key that sees the arms as one makes no looks.
         app.statistician()
             .post(&path, &json!({"data_cut": second, "look": 3}))
