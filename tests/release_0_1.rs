@@ -158,6 +158,8 @@ on_both! {
         // A trial that takes both schemes, and a database of that release, are told.
         let told = report.notes.join("\n");
         assert!(told.contains("t-enrolling: its protocol names no citizen_scheme"), "{told}");
+        let trial = release.key("Anna Holm").get(&path("t-enrolling", "")).expect(200);
+        assert!(trial["warnings"][0].as_str().unwrap().contains("no citizen_scheme"), "{trial}");
     }
 
     fn its_cuts_are_still_analysed(release: &Release) {

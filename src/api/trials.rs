@@ -23,6 +23,9 @@ pub struct TrialAnswer {
     status: String,
     title: String,
     registration: Option<RegistrationAnswer>,
+    /// What is to be known of a trial that an earlier release registered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
     /// The protocol; `randomization` is redacted for all but administrators.
     #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<Value>,
@@ -294,7 +297,15 @@ fn tell(service: &Service, caller: &Caller, id: &str) -> Result<TrialAnswer, Ref
         id: trial.id,
         status: trial.status.to_string(),
         title: protocol.title,
+        warnings: match &registration {
+            Some(_) if protocol.citizen_scheme.is_none() => vec![TWO_SCHEMES],
+            _ => Vec::new(),
+        },
         registration,
         protocol: Some(document),
     })
 }
+
+/// Of a trial that was registered before `citizen_scheme` was asked for.
+const TWO_SCHEMES: &str = "the protocol names no citizen_scheme: citizens are taken under both, and one \
+                           person may be drawn under each";
