@@ -6,6 +6,7 @@ use super::{Refusal, Service, new_id};
 use crate::access::{Caller, Right};
 use crate::document::{Faults, Object};
 use crate::protocol::canonical::nfc;
+use crate::protocol::skeleton;
 use crate::store::{INSTALLATION, PersonRow, Tx};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -88,7 +89,10 @@ pub fn list(
 /// The person with this name, however it is written.
 pub(super) fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<PersonRow>, Refusal> {
     let rows = tx.list_persons(None, i64::MAX)?;
-    Ok(rows.into_iter().find(|row| same_name(&row.name, name)))
+    // A name that only looks like another is no name of somebody else: who signs reads it.
+    let alike =
+        |row: &PersonRow| same_name(&row.name, name) || skeleton(&row.name) == skeleton(name);
+    Ok(rows.into_iter().find(alike))
 }
 
 /// Writes a person and the fact of it.

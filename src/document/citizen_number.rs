@@ -62,7 +62,13 @@ pub fn holds_number(text: &str) -> bool {
     }
     let mut groups: Vec<String> = Vec::new();
     let mut between = usize::MAX;
-    for c in text.nfkc().filter(|c| !is_invisible(*c)) {
+    // A fraction stands for itself: its compatibility form would lend its digits to those beside it.
+    let plain = text.chars().map(|c| match c {
+        '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{215f}' | '\u{2189}' => ' ',
+        c => c,
+    });
+    let plain = plain.filter(|c| !is_invisible(*c));
+    for c in plain.nfkc().filter(|c| !is_invisible(*c)) {
         if let Some(digit) = digit(c) {
             if between > WIDEST {
                 if holds_within(&groups) {
@@ -129,6 +135,7 @@ fn follows_year(groups: &[String], first: usize) -> bool {
 
 /// Whether a number could be a citizen's: nine or ten digits that begin with a date of birth.
 pub fn could_be_number(value: f64) -> bool {
+    let value = value.abs();
     value.fract() == 0.0
         && (1e8..1e10).contains(&value)
         && date_of_birth(&format!("{value:010.0}")).is_some()
@@ -351,6 +358,14 @@ mod tests {
         for text in SPELLINGS {
             assert!(holds_number(text), "{text:?}");
         }
+        // Fillers are no letters, and a fraction lends no digit.
+        for text in [
+            "010190\u{3164}1234",
+            "010190\u{115f}\u{1160}\u{ffa0}1234",
+            "\u{bc}010190-1234",
+        ] {
+            assert!(holds_number(text), "{text:?}");
+        }
     }
 
     #[test]
@@ -363,6 +378,7 @@ mod tests {
     #[test]
     fn a_number_of_nine_or_ten_digits_with_a_date_of_birth_could_be_a_citizens() {
         assert!(could_be_number(3_112_901_234.0) && could_be_number(101_901_234.0));
+        assert!(could_be_number(-3_112_901_234.0));
         assert!(!could_be_number(52_000.0) && !could_be_number(9_999_999_999.0));
     }
 }

@@ -271,10 +271,14 @@ fn text_of(value: &Value) -> Result<&str, String> {
 }
 
 /// Characters that nobody sees and that make two texts of one: soft hyphen, zero-width characters,
-/// marks of direction.
+/// marks of direction, fillers. They are the Default_Ignorable_Code_Point of Unicode, and blanks that are no
+/// white space.
 pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A text that may hold a citizen's number, because it is not kept as it is.
@@ -426,6 +430,17 @@ mod tests {
     fn invisible_characters_are_refused() {
         assert!(String::read(&json!("Aalborg\u{200b}")).is_err());
         assert!(String::read(&json!("\u{202e}groblaA")).is_err());
+        for c in [
+            '\u{3164}',
+            '\u{115f}',
+            '\u{ffa0}',
+            '\u{fe0f}',
+            '\u{34f}',
+            '\u{2800}',
+            '\u{e0100}',
+        ] {
+            assert!(String::read(&json!(format!("Abc{c}-1"))).is_err(), "{c:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub fn level_fault(level: &str) -> Option<&'static str> {
     if level.is_empty() || level.trim() != level {
         return Some("must be a text without white space at its ends");
     }
-    if level.chars().any(|c| c.is_control() || shows_nothing(c)) {
+    if level.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Some("must not hold control or invisible characters");
     }
     if level.starts_with(['=', '+', '-', '@']) {
@@ -38,7 +38,7 @@ pub fn folded(level: &str) -> String {
 pub fn skeleton(level: &str) -> String {
     let shown: String = level
         .nfkc()
-        .filter(|c| !c.is_whitespace() && !shows_nothing(*c))
+        .filter(|c| !c.is_whitespace() && !is_invisible(*c))
         .collect();
     let folded: String = unicode_security::skeleton(&shown)
         .flat_map(char::to_lowercase)
@@ -47,15 +47,6 @@ pub fn skeleton(level: &str) -> String {
     unicode_security::skeleton(&folded)
         .map(|c| if c == 'i' { 'l' } else { c })
         .collect()
-}
-
-/// Characters that show nothing wherever they stand: Default_Ignorable_Code_Point of Unicode, and blanks
-/// that are no white space.
-fn shows_nothing(c: char) -> bool {
-    is_invisible(c)
-        || matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
