@@ -306,7 +306,8 @@ async fn write(
         )
     };
     if sent > 0 && outcomes.iter().all(away) {
-        // None of the group was written: one line says so, here and in the log.
+        // One line says so, here and in the log. Where the connection was lost at the commit, nobody knows
+        // whether the group is on file: sending it again counts nothing twice.
         let first = outcomes.into_iter().next();
         let refusal = first.and_then(Result::err).unwrap_or(Refusal::Busy);
         let problem = Problem::from(refusal);
